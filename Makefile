@@ -1,0 +1,51 @@
+# pg_crm is built by PGXS. SLICES drives the objects, the order of the SQL parts and the regression tests.
+SLICES = calendar history rfm
+
+# These start from nothing: they install what they need before PGXS can be asked anything.
+STARTERS = demo demo-stop check bench
+ifneq ($(filter $(STARTERS),$(MAKECMDGOALS)),)
+
+.PHONY: $(STARTERS)
+demo:
+	demo/demo
+demo-stop:
+	demo/stop
+check:
+	test/check
+bench:
+	test/bench/bench
+
+else
+
+EXTENSION = pg_crm
+EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_crm.control)
+
+MODULE_big = $(EXTENSION)
+OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard $(patsubst %,src/%/*.cpp,bridge core $(SLICES)))))
+SQL_PARTS = $(foreach part,bridge $(SLICES),$(sort $(wildcard src/$(part)/*.sql)))
+DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+DATA = $(wildcard src/upgrade/*.sql)
+REGRESS = $(foreach slice,$(SLICES),$(patsubst sql/%.sql,%,$(sort $(wildcard sql/$(slice)*.sql))))
+REGRESS_OPTS = --load-extension=$(EXTENSION)
+EXTRA_CLEAN = $(OBJS:.o=.d) $(EXTENSION)--*.sql build
+
+# PGXS links with the C compiler and knows nothing of C++ or of headers, so both are told here.
+override with_llvm = no
+PG_CPPFLAGS = -DCRM_VERSION='"$(EXTVERSION)"'
+PG_CXXFLAGS = -std=c++20 -O2 -Wall -Wextra -MMD -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
+ifdef WERROR
+PG_CXXFLAGS += -Werror
+endif
+SHLIB_LINK = -lstdc++ -Wl,--version-script=src/bridge/exports.map
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(DATA_built): $(SQL_PARTS) pg_crm.control
+	cat $(SQL_PARTS) > $@
+
+$(shlib): src/bridge/exports.map
+-include $(OBJS:.o=.d)
+
+endif

@@ -1,0 +1,31 @@
+// Calendars as arguments of SQL functions, and their zones out of PostgreSQL's time zone database.
+//
+//     const auto period = datum<calendar_name>::get(PG_GETARG_DATUM(1));
+//     const calendar &periods = open_calendar(fcinfo, period, first, last);
+//     periods.period_index(at) ...
+#pragma once
+
+#include "bridge/datum.hpp"
+#include "core/calendar.hpp"
+
+namespace crm::bridge {
+
+template <> struct datum<calendar_name> { static calendar_name get(Datum value); };
+
+// The zone's name as PostgreSQL spells it. Raises 22023 unless it names the same zone on every server, either one of
+// the time zone database or a fixed offset such as <+09>-09.
+std::string_view canonical_zone(std::string_view name);
+// The session's TimeZone as such a name.
+std::string_view session_zone();
+
+// The zone's offsets over a stretch of time, kept in the given context. Raises 22023 for an unknown zone.
+zone_offsets read_zone(std::string_view zone, timestamp first, timestamp last, MemoryContext keep);
+
+// A calendar for instants between first and last and the periods around them, for a table function.
+calendar *make_calendar(const calendar_name &name, timestamp first, timestamp last, MemoryContext keep);
+
+// The same for a function that is called for each row: kept at the call site for as long as the calendar stays the
+// same.
+const calendar &open_calendar(FunctionCallInfo fcinfo, const calendar_name &name, timestamp first, timestamp last);
+
+} // namespace crm::bridge

@@ -1,0 +1,37 @@
+// The head that every flat aggregate state starts with: what it is, and how much of it is used. Transition functions can
+// be called by hand with any bytes, so every reader checks it.
+#pragma once
+
+#include "core/bytes.hpp"
+
+namespace crm {
+
+struct flat_head {
+    std::uint8_t kind;
+    std::uint8_t version;
+    std::uint8_t scale; // of the amounts inside
+    std::uint8_t reserved[5];
+    std::uint64_t count; // of the items behind the head
+
+    static constexpr std::uint8_t current_version = 1;
+};
+static_assert(sizeof(flat_head) == 16);
+
+// The head of a state of the kind wanted, whose items all lie within the bytes. A state of zeros is an empty one.
+inline flat_head check_flat(byte_span state, char kind, std::size_t item_bytes, std::size_t fixed_bytes = 0) {
+    flat_head head{};
+    const std::size_t front = sizeof head + fixed_bytes;
+    if (state.size() >= front) {
+        head = load<flat_head>(state.data());
+        if (head.kind == 0 && head.count == 0)
+            head = {static_cast<std::uint8_t>(kind), flat_head::current_version, 0, {}, 0};
+    }
+    if (state.size() < front || head.kind != static_cast<std::uint8_t>(kind) || head.version != flat_head::current_version ||
+        head.scale > max_scale || (item_bytes > 0 && head.count > (state.size() - front) / item_bytes))
+        throw error(invalid_parameter_value, "invalid aggregate state",
+                    short_text("The ", state.size(), " bytes are no state of this aggregate."),
+                    "Only aggregates call this function.");
+    return head;
+}
+
+} // namespace crm

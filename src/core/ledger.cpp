@@ -1,0 +1,408 @@
+#include "core/ledger.hpp"
+
+#include "core/bytes.hpp"
+#include "core/decimal.hpp"
+#include "core/hashing.hpp"
+#include "core/interrupts.hpp"
+
+#include "core/no_postgres.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <deque>
+
+namespace crm {
+namespace {
+
+constexpr unsigned fan_out_bits = 8;
+constexpr std::size_t fan_out = std::size_t{1} << fan_out_bits;
+constexpr std::size_t max_depth = 64 / fan_out_bits;
+constexpr std::size_t block_rows = 128;
+
+// A block of orders, column by column, each value as its distance from the column's least, in as few bytes as the
+// largest of them takes.
+struct block_header {
+    std::uint32_t bytes;
+    std::uint16_t rows;
+    std::uint8_t scale;
+    std::uint8_t key_width, time_width, amount_width;
+    std::uint16_t whole_seconds;
+    std::uint64_t least_key;
+    std::int64_t least_time, least_amount;
+};
+
+constexpr std::size_t max_block_bytes = sizeof(block_header) + block_rows * sizeof(order) + tape::slack;
+static_assert(max_block_bytes <= tape::max_piece);
+
+struct record_header {
+    order row;
+    std::uint32_t scale;
+    std::uint32_t key_bytes;
+};
+
+unsigned bytes_for(std::uint64_t largest) { return (static_cast<unsigned>(std::bit_width(largest)) + 7) / 8; }
+
+// Writes whole words that overlap: the next value, or the slack, takes what was written too much.
+template <class Value> std::byte *pack(std::byte *to, std::size_t rows, unsigned width, Value &&value) {
+    for (std::size_t i = 0; i < rows; ++i, to += width)
+        store<std::uint64_t>(to, value(i));
+    return to;
+}
+
+template <class Take> const std::byte *unpack(const std::byte *from, std::size_t rows, unsigned width, Take &&take) {
+    const std::uint64_t mask = width == 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (width * 8)) - 1;
+    for (std::size_t i = 0; i < rows; ++i, from += width)
+        take(i, load<std::uint64_t>(from) & mask);
+    return from;
+}
+
+std::size_t write_block(std::byte *to, std::span<const order> rows, int scale) {
+    std::uint64_t least_key = ~std::uint64_t{0}, most_key = 0;
+    std::int64_t least_time = end_of_timestamps.us, most_time = earliest_timestamp.us;
+    std::int64_t least_amount = rows[0].amount, most_amount = rows[0].amount;
+    std::int64_t odd_microseconds = 0;
+    for (const order &row : rows) {
+        least_key = std::min(least_key, row.key);
+        most_key = std::max(most_key, row.key);
+        least_time = std::min(least_time, row.at.us);
+        most_time = std::max(most_time, row.at.us);
+        least_amount = std::min(least_amount, row.amount);
+        most_amount = std::max(most_amount, row.amount);
+        odd_microseconds |= row.at.us % microseconds_per_second;
+    }
+    const auto distance = [](std::int64_t from, std::int64_t value) {
+        return static_cast<std::uint64_t>(value) - static_cast<std::uint64_t>(from);
+    };
+    const bool whole_seconds = odd_microseconds == 0;
+    const std::uint64_t time_range = distance(least_time, most_time);
+    block_header head{
+        .bytes = 0,
+        .rows = static_cast<std::uint16_t>(rows.size()),
+        .scale = static_cast<std::uint8_t>(scale),
+        .key_width = static_cast<std::uint8_t>(bytes_for(most_key - least_key)),
+        .time_width = static_cast<std::uint8_t>(bytes_for(whole_seconds ? time_range / microseconds_per_second : time_range)),
+        .amount_width = static_cast<std::uint8_t>(bytes_for(distance(least_amount, most_amount))),
+        .whole_seconds = whole_seconds,
+        .least_key = least_key,
+        .least_time = least_time,
+        .least_amount = least_amount,
+    };
+    std::byte *at = to + sizeof head;
+    at = pack(at, rows.size(), head.key_width, [&](std::size_t i) { return rows[i].key - least_key; });
+    at = whole_seconds ? pack(at, rows.size(), head.time_width,
+                              [&](std::size_t i) { return distance(least_time, rows[i].at.us) / microseconds_per_second; })
+                       : pack(at, rows.size(), head.time_width,
+                              [&](std::size_t i) { return distance(least_time, rows[i].at.us); });
+    at = pack(at, rows.size(), head.amount_width, [&](std::size_t i) { return distance(least_amount, rows[i].amount); });
+    head.bytes = static_cast<std::uint32_t>(at - to);
+    store(to, head);
+    return head.bytes;
+}
+
+const std::byte *read_block(const std::byte *from, std::span<order, block_rows> rows, std::size_t &count, int &scale) {
+    const auto head = load<block_header>(from);
+    count = head.rows;
+    scale = head.scale;
+    const std::byte *at = from + sizeof head;
+    at = unpack(at, count, head.key_width, [&](std::size_t i, std::uint64_t value) { rows[i].key = head.least_key + value; });
+    const std::uint64_t unit = head.whole_seconds ? static_cast<std::uint64_t>(microseconds_per_second) : 1;
+    at = unpack(at, count, head.time_width, [&](std::size_t i, std::uint64_t value) {
+        rows[i].at.us = static_cast<std::int64_t>(static_cast<std::uint64_t>(head.least_time) + value * unit);
+    });
+    unpack(at, count, head.amount_width, [&](std::size_t i, std::uint64_t value) {
+        rows[i].amount = static_cast<std::int64_t>(static_cast<std::uint64_t>(head.least_amount) + value);
+    });
+    return from + head.bytes;
+}
+
+// Takes the orders off a tape, all at one scale: visit(order, key bytes).
+template <class Visit> void drain_orders(tape &of, bool keys_apart, int scale, Visit &&visit) {
+    std::array<order, block_rows> rows;
+    of.drain([&](byte_span pieces) {
+        const std::byte *at = pieces.data(), *end = at + pieces.size();
+        while (at < end) {
+            poll_interrupts();
+            int written_scale;
+            byte_span key_bytes;
+            std::size_t count = 1;
+            if (keys_apart) {
+                const auto head = load<record_header>(at);
+                rows[0] = head.row;
+                written_scale = static_cast<int>(head.scale);
+                key_bytes = {at + sizeof head, head.key_bytes};
+                at = key_bytes.data() + key_bytes.size();
+            } else {
+                at = read_block(at, rows, count, written_scale);
+            }
+            for (order &row : std::span(rows).first(count)) {
+                if (written_scale != scale)
+                    row.amount = rescale(row.amount, written_scale, scale);
+                visit(row, key_bytes);
+            }
+        }
+    });
+}
+
+} // namespace
+
+// One fan-out of orders over tapes, by eight bits of the hash.
+class ledger::level {
+  public:
+    level(ledger &owner, std::size_t depth, std::size_t orders_to_come = 0)
+        : owner_(owner), depth_(depth), orders_to_come_(orders_to_come), staged_(&owner.in_),
+          rows_(fan_out, 0, &owner.in_), tapes_(&owner.in_) {
+        for (std::size_t i = 0; i < fan_out; ++i)
+            tapes_.emplace_back(owner.pool_);
+        if (owner.equality_ == nullptr)
+            staged_.resize(fan_out);
+    }
+
+    void add(const order &row) {
+        staging &to = staged_[partition_of(row.key)];
+        to.rows[to.fill++] = row;
+        if (to.fill == block_rows)
+            flush(to);
+    }
+
+    void add(const order &row, byte_span key_bytes) {
+        const std::size_t partition = partition_of(row.key);
+        tape &to = tapes_[partition];
+        const record_header head{row, static_cast<std::uint32_t>(owner_.scale_), static_cast<std::uint32_t>(key_bytes.size())};
+        std::byte *at = to.reserve(sizeof head + key_bytes.size());
+        store(at, head);
+        std::ranges::copy(key_bytes, at + sizeof head);
+        to.commit(sizeof head + key_bytes.size());
+        ++rows_[partition];
+    }
+
+    // Packs what is still staged.
+    void flush() {
+        for (staging &each : staged_)
+            flush(each);
+    }
+
+    // No more orders come: only the tapes are needed from here.
+    void close() {
+        flush();
+        staged_ = std::pmr::vector<staging>(&owner_.in_);
+    }
+
+    // The tape of the next partition with its number of orders; nothing after the last.
+    tape *next(std::size_t &rows) {
+        while (++reading_ < fan_out)
+            if (rows_[reading_] > 0) {
+                rows = rows_[reading_];
+                return &tapes_[reading_];
+            }
+        return nullptr;
+    }
+
+    std::size_t depth() const { return depth_; }
+    // Spreading did not separate anything: one customer has it all.
+    bool can_split(std::size_t rows) const { return rows != orders_to_come_ && depth_ + 1 < max_depth; }
+
+  private:
+    struct staging {
+        std::array<order, block_rows> rows;
+        // Also keeps neighbours from sharing the same sets of the cache.
+        std::size_t fill = 0;
+    };
+
+    std::size_t partition_of(std::uint64_t key) const {
+        return (mix(key) >> (64 - fan_out_bits * (depth_ + 1))) % fan_out;
+    }
+
+    void flush(staging &from) {
+        if (from.fill == 0)
+            return;
+        const auto partition = static_cast<std::size_t>(&from - staged_.data());
+        tape &to = tapes_[partition];
+        to.commit(write_block(to.reserve(max_block_bytes), std::span(from.rows).first(from.fill), owner_.scale_));
+        rows_[partition] += from.fill;
+        from.fill = 0;
+    }
+
+    ledger &owner_;
+    std::size_t depth_, orders_to_come_, reading_ = ~std::size_t{0};
+    std::pmr::vector<staging> staged_;
+    std::pmr::vector<std::size_t> rows_;
+    std::deque<tape, std::pmr::polymorphic_allocator<tape>> tapes_;
+};
+
+// The customers of one partition, each one's purchases side by side.
+class ledger::group {
+  public:
+    group(const ledger &owner, tape &from, std::size_t rows)
+        : equality_(owner.equality_), slots_(256, slot{0, empty}, &owner.in_), members_(&owner.in_), key_bytes_(&owner.in_),
+          entries_(&owner.in_) {
+        std::pmr::vector<std::uint32_t> member_of(&owner.in_);
+        std::pmr::vector<purchase> unsorted(&owner.in_);
+        member_of.reserve(rows);
+        unsorted.reserve(rows);
+        drain_orders(from, equality_ != nullptr, owner.scale_, [&](const order &row, byte_span key_bytes) {
+            member_of.push_back(find(row.key, key_bytes));
+            unsorted.push_back({row.at, row.amount});
+        });
+        for (const std::uint32_t each : member_of)
+            ++members_[each].count;
+        std::size_t end = 0;
+        for (member &each : members_) {
+            each.next = end;
+            end += each.count;
+        }
+        entries_.resize(rows);
+        for (std::size_t i = 0; i < rows; ++i)
+            entries_[members_[member_of[i]].next++] = unsorted[i];
+    }
+
+    bool next(customer &found, int scale) {
+        if (reading_ == members_.size())
+            return false;
+        const member &each = members_[reading_++];
+        const auto mine = std::span(entries_).subspan(each.next - each.count, each.count);
+        if (!std::ranges::is_sorted(mine)) {
+            poll_interrupts();
+            std::ranges::sort(mine);
+        }
+        found = {each.key, bytes_of(each), {mine, scale}};
+        return true;
+    }
+
+  private:
+    static constexpr std::uint32_t empty = ~std::uint32_t{0};
+    // An open-addressing table; the key stands in it, so that a look-up touches nothing else.
+    struct slot {
+        std::uint64_t key;
+        std::uint32_t member;
+    };
+    struct member {
+        std::uint64_t key;
+        std::size_t count, next; // next: the end of the member's entries, once all are placed
+        std::size_t key_begin, key_bytes;
+    };
+
+    // The customer's number, a new one for a customer not seen before.
+    std::uint32_t find(std::uint64_t key, byte_span key_bytes) {
+        for (std::size_t at = mix(key);; ++at) {
+            slot &candidate = slots_[at & (slots_.size() - 1)];
+            if (candidate.member == empty) {
+                const auto number = static_cast<std::uint32_t>(members_.size());
+                candidate = {key, number};
+                members_.push_back({key, 0, 0, key_bytes_.size(), key_bytes.size()});
+                key_bytes_.insert(key_bytes_.end(), key_bytes.begin(), key_bytes.end());
+                if (members_.size() * 2 > slots_.size())
+                    grow();
+                return number;
+            }
+            if (candidate.key == key && (equality_ == nullptr || (*equality_)(bytes_of(members_[candidate.member]), key_bytes)))
+                return candidate.member;
+        }
+    }
+
+    void grow() {
+        slots_.assign(slots_.size() * 2, slot{0, empty});
+        for (std::uint32_t number = 0; number < members_.size(); ++number) {
+            std::size_t at = mix(members_[number].key);
+            while (slots_[at & (slots_.size() - 1)].member != empty)
+                ++at;
+            slots_[at & (slots_.size() - 1)] = {members_[number].key, number};
+        }
+    }
+
+    byte_span bytes_of(const member &each) const { return byte_span(key_bytes_).subspan(each.key_begin, each.key_bytes); }
+
+    const key_equality *equality_;
+    std::pmr::vector<slot> slots_;
+    std::pmr::vector<member> members_;
+    byte_vector key_bytes_;
+    std::pmr::vector<purchase> entries_;
+    std::size_t reading_ = 0;
+};
+
+namespace {
+// What grouping takes for each order: number of its customer, the purchase unsorted and sorted.
+constexpr std::size_t group_bytes_per_order = sizeof(std::uint32_t) + 2 * sizeof(purchase);
+
+// The part of the budget that grouping a partition may take; tapes have the rest.
+std::size_t group_share(std::size_t budget) { return std::max(budget / 8, tape_pool::least_budget / 2); }
+} // namespace
+
+ledger::ledger(memory &in, std::size_t budget, spill_file &spill, const key_equality *equality)
+    : in_(in), group_budget_(group_share(budget)), pool_(in, budget - std::min(budget, group_budget_), spill),
+      equality_(equality), levels_(&in), open_(&in) {
+    levels_.emplace_back(*this, 0);
+}
+
+ledger::~ledger() = default;
+
+void ledger::raise_scale(int scale) {
+    levels_.front().flush();
+    scale_ = scale;
+}
+
+void ledger::note(const order &order) {
+    first_ = std::min(first_, order.at);
+    last_ = std::max(last_, order.at);
+    ++orders_;
+}
+
+void ledger::add(std::span<const order> orders, int scale) {
+    poll_interrupts();
+    if (scale > scale_)
+        raise_scale(scale);
+    level &to = levels_.front();
+    for (order each : orders) {
+        if (scale < scale_)
+            each.amount = rescale(each.amount, scale, scale_);
+        note(each);
+        to.add(each);
+    }
+}
+
+void ledger::add(const order &order, byte_span key_bytes, int scale) {
+    if (scale > scale_)
+        raise_scale(scale);
+    crm::order each = order;
+    each.amount = rescale(each.amount, scale, scale_);
+    note(each);
+    levels_.front().add(each, key_bytes);
+}
+
+bool ledger::next(customer &found) {
+    while (open_.empty() || !open_.front().next(found, scale_))
+        if (!open_next_partition())
+            return false;
+    return true;
+}
+
+// Groups the next partition, after spreading it further where it is too large to be grouped within the budget.
+bool ledger::open_next_partition() {
+    open_.clear();
+    if (levels_.size() == 1)
+        levels_.front().close();
+    while (!levels_.empty()) {
+        level &from = levels_.back();
+        std::size_t rows = 0;
+        tape *partition = from.next(rows);
+        if (partition == nullptr) {
+            levels_.pop_back();
+        } else if (rows * group_bytes_per_order <= group_budget_ || !from.can_split(rows)) {
+            open_.emplace_back(*this, *partition, rows);
+            return true;
+        } else {
+            spread(*partition, rows, from.depth() + 1);
+        }
+    }
+    return false;
+}
+
+void ledger::spread(tape &partition, std::size_t rows, std::size_t depth) {
+    level &finer = levels_.emplace_back(*this, depth, rows);
+    drain_orders(partition, equality_ != nullptr, scale_, [&](const order &row, byte_span key_bytes) {
+        equality_ == nullptr ? finer.add(row) : finer.add(row, key_bytes);
+    });
+    finer.close();
+}
+
+} // namespace crm
