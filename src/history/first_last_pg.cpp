@@ -1,0 +1,82 @@
+// SQL face of crm.first and crm.last. Values are kept in their type's binary form, which is the same on every server.
+#include "history/first_last.hpp"
+
+#include "bridge/function.hpp"
+#include "bridge/state.hpp"
+
+extern "C" {
+#include <lib/stringinfo.h>
+#include <utils/lsyscache.h>
+}
+
+using namespace crm;
+using namespace crm::bridge;
+using history::keep;
+
+namespace {
+
+// The sending or receiving function of the values' type, looked up once per call site.
+struct value_io {
+    FmgrInfo function;
+    Oid parameter;
+};
+
+template <class LookUp> value_io *value_functions(FunctionCallInfo fcinfo, LookUp &&look_up) {
+    FmgrInfo *site = fcinfo->flinfo;
+    if (site->fn_extra == nullptr) {
+        auto *io = static_cast<value_io *>(MemoryContextAllocZero(site->fn_mcxt, sizeof(value_io)));
+        fmgr_info_cxt(look_up(get_fn_expr_argtype(site, 1), &io->parameter), &io->function, site->fn_mcxt);
+        site->fn_extra = io;
+    }
+    return static_cast<value_io *>(site->fn_extra);
+}
+
+Oid sender(Oid type, Oid *) {
+    Oid function;
+    bool is_varlena;
+    getTypeBinaryOutputInfo(type, &function, &is_varlena);
+    return function;
+}
+
+Oid receiver(Oid type, Oid *parameter) {
+    Oid function;
+    getTypeBinaryInputInfo(type, &function, parameter);
+    return function;
+}
+
+template <keep which> Datum accumulate(FunctionCallInfo fcinfo) {
+    if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+        return keep_state(fcinfo);
+    const timestamp at = datum<timestamp>::get(PG_GETARG_DATUM(2));
+    const byte_span value = bytes_of(SendFunctionCall(&value_functions(fcinfo, sender)->function, PG_GETARG_DATUM(1)));
+    return change_state(fcinfo, history::kept_bytes(),
+                        [=](std::span<std::byte> state) { return history::keep_value(state, which, at, value); });
+}
+
+template <keep which> Datum combine(FunctionCallInfo fcinfo) {
+    if (PG_ARGISNULL(1))
+        return keep_state(fcinfo);
+    const byte_span other = flat_state::to_read(fcinfo, 1);
+    return change_state(fcinfo, history::kept_bytes(),
+                        [=](std::span<std::byte> state) { return history::keep_state(state, which, other); });
+}
+
+} // namespace
+
+CRM_ENTRY(crm_first_accumulate) { return accumulate<keep::first>(fcinfo); }
+CRM_ENTRY(crm_last_accumulate) { return accumulate<keep::last>(fcinfo); }
+CRM_ENTRY(crm_first_combine) { return combine<keep::first>(fcinfo); }
+CRM_ENTRY(crm_last_combine) { return combine<keep::last>(fcinfo); }
+
+// Takes the value's type from the aggregate's own arguments, which are NULL here.
+CRM_ENTRY(crm_first_last_finish) {
+    if (PG_ARGISNULL(0))
+        PG_RETURN_NULL();
+    const byte_span state = flat_state::to_read(fcinfo, 0);
+    const byte_span value = guarded([&] { return history::kept_value(state); });
+    value_io *io = value_functions(fcinfo, receiver);
+    StringInfoData message;
+    initStringInfo(&message);
+    appendBinaryStringInfo(&message, reinterpret_cast<const char *>(value.data()), static_cast<int>(value.size()));
+    return ReceiveFunctionCall(&io->function, &message, io->parameter, -1);
+}

@@ -1,0 +1,146 @@
+// SQL face of crm.history: the type, its operators and accessors.
+#include "history/datum.hpp"
+
+#include "bridge/rows.hpp"
+
+extern "C" {
+#include <common/hashfn.h>
+#include <libpq/pqformat.h>
+#include <utils/rangetypes.h>
+#include <utils/typcache.h>
+}
+
+using namespace crm;
+using namespace crm::bridge;
+using history::prefix;
+using history::view;
+
+CRM_FUNCTION(crm_history_in, [](memory &in, cstring text) { return history::from_text(text.text, in); })
+CRM_FUNCTION(crm_history_out, [](memory &in, view h) { return history::to_text(h, in); })
+
+// Reads the value as strictly as text: only what pg_crm would write is taken.
+CRM_ENTRY(crm_history_recv) {
+    auto *message = reinterpret_cast<StringInfo>(PG_GETARG_POINTER(0));
+    const auto size = static_cast<std::size_t>(message->len - message->cursor);
+    const byte_span bytes(reinterpret_cast<const std::byte *>(pq_getmsgbytes(message, static_cast<int>(size))), size);
+    return run<byte_vector>(fcinfo, [&] {
+        context_memory here(CurrentMemoryContext);
+        return history::validated(bytes, here);
+    });
+}
+
+CRM_ENTRY(crm_history_send) {
+    const view h = datum<view>::get(PG_GETARG_DATUM(0));
+    StringInfoData message;
+    pq_begintypsend(&message);
+    pq_sendbytes(&message, reinterpret_cast<const char *>(h.bytes.data()), static_cast<int>(h.bytes.size()));
+    return PointerGetDatum(pq_endtypsend(&message));
+}
+
+namespace {
+
+// Equal histories are equal bytes; their order is that of the bytes.
+std::int32_t compare_bytes(view a, view b) {
+    const auto order = std::lexicographical_compare_three_way(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
+    return order < 0 ? -1 : (order > 0 ? 1 : 0);
+}
+
+} // namespace
+
+CRM_FUNCTION(crm_history_cmp, compare_bytes)
+CRM_FUNCTION(crm_history_eq, [](view a, view b) { return compare_bytes(a, b) == 0; })
+CRM_FUNCTION(crm_history_ne, [](view a, view b) { return compare_bytes(a, b) != 0; })
+CRM_FUNCTION(crm_history_lt, [](view a, view b) { return compare_bytes(a, b) < 0; })
+CRM_FUNCTION(crm_history_le, [](view a, view b) { return compare_bytes(a, b) <= 0; })
+CRM_FUNCTION(crm_history_gt, [](view a, view b) { return compare_bytes(a, b) > 0; })
+CRM_FUNCTION(crm_history_ge, [](view a, view b) { return compare_bytes(a, b) >= 0; })
+
+CRM_ENTRY(crm_history_hash) {
+    const view h = datum<view>::get(PG_GETARG_DATUM(0));
+    return hash_any(reinterpret_cast<const unsigned char *>(h.bytes.data()), static_cast<int>(h.bytes.size()));
+}
+
+CRM_ENTRY(crm_history_hash_extended) {
+    const view h = datum<view>::get(PG_GETARG_DATUM(0));
+    return hash_any_extended(reinterpret_cast<const unsigned char *>(h.bytes.data()), static_cast<int>(h.bytes.size()),
+                             static_cast<uint64>(PG_GETARG_INT64(1)));
+}
+
+CRM_FUNCTION(crm_history_merge, history::merge)
+CRM_FUNCTION(crm_history_subtract, history::subtract)
+CRM_FUNCTION(crm_history_add, history::add)
+CRM_FUNCTION(crm_history_until, [](memory &in, view h, timestamp as_of) { return history::until(in, h, as_of); })
+
+CRM_ENTRY(crm_history_within) {
+    const view h = datum<view>::get(PG_GETARG_DATUM(0));
+    RangeType *range = PG_GETARG_RANGE_P(1);
+    RangeBound lower, upper;
+    bool empty;
+    range_deserialize(lookup_type_cache(RangeTypeGetOid(range), TYPECACHE_RANGE_INFO), range, &lower, &upper, &empty);
+    const bool from_start = lower.infinite || TIMESTAMP_IS_NOBEGIN(DatumGetTimestampTz(lower.val));
+    const bool to_end = upper.infinite || TIMESTAMP_IS_NOEND(DatumGetTimestampTz(upper.val));
+    const timestamp from = from_start ? earliest_timestamp : timestamp{DatumGetTimestampTz(lower.val) + !lower.inclusive};
+    const timestamp before = to_end ? end_of_timestamps : timestamp{DatumGetTimestampTz(upper.val) + upper.inclusive};
+    return run<byte_vector>(fcinfo, [&] {
+        context_memory here(CurrentMemoryContext);
+        return history::within(here, h, from, empty ? from : before);
+    });
+}
+
+CRM_FUNCTION(crm_history_orders, [](prefix h) { return static_cast<std::int32_t>(history::read_summary(h).orders()); })
+CRM_FUNCTION(crm_history_revenue, [](prefix h) { return history::read_summary(h).revenue; })
+CRM_FUNCTION(crm_history_refunded, [](prefix h) { return history::read_summary(h).refunded; })
+CRM_FUNCTION(crm_history_intervals, history::intervals)
+
+namespace {
+
+std::optional<timestamp> first_order(prefix h) {
+    const history::summary summary = history::read_summary(h);
+    return summary.orders() > 0 ? std::optional(summary.first_purchase) : std::nullopt;
+}
+
+std::optional<timestamp> last_order(prefix h) {
+    const history::summary summary = history::read_summary(h);
+    return summary.orders() > 0 ? std::optional(summary.last_purchase) : std::nullopt;
+}
+
+} // namespace
+
+CRM_FUNCTION(crm_history_first_order, first_order)
+CRM_FUNCTION(crm_history_last_order, last_order)
+CRM_FUNCTION(crm_history_recency, history::recency)
+CRM_FUNCTION(crm_history_tenure, [](prefix h, timestamp as_of) -> std::optional<duration> {
+    const auto first = first_order(h);
+    return first && *first <= as_of ? std::optional(elapsed(*first, as_of)) : std::nullopt;
+})
+
+namespace {
+
+// The entries of a history, decoded once into the current memory context, for a function that walks them.
+purchases decode_into_context(view h) {
+    purchases found;
+    guarded([&] {
+        context_memory here(CurrentMemoryContext);
+        const history::entries all = history::decode(h, here);
+        const std::size_t bytes = all.list.size() * sizeof(purchase);
+        auto *copy = static_cast<purchase *>(allocate(bytes));
+        std::ranges::copy(all.list, copy);
+        found = {{copy, all.list.size()}, all.scale};
+    });
+    return found;
+}
+
+} // namespace
+
+CRM_ENTRY(crm_history_purchases) {
+    const purchases all = decode_into_context(datum<view>::get(PG_GETARG_DATUM(0)));
+    row_writer rows(fcinfo);
+    for (const purchase &entry : all.entries) {
+        CHECK_FOR_INTERRUPTS();
+        rows.write([&](Datum *values, bool *) {
+            values[0] = datum<timestamp>::put(entry.at);
+            values[1] = datum<decimal>::put({entry.amount, all.scale});
+        });
+    }
+    return 0;
+}
