@@ -1,0 +1,166 @@
+// The one-pass doors of the rfm slice: crm.rfm_table and crm.rfm_migration.
+#include "rfm/datum.hpp"
+
+#include "bridge/orders.hpp"
+#include "bridge/rows.hpp"
+#include "rfm/map_pg.hpp"
+#include "rfm/measured.hpp"
+
+using namespace crm;
+using namespace crm::bridge;
+using rfm::bands;
+using rfm::window;
+
+namespace {
+
+// How customers are graded and named: the last four arguments of both functions.
+struct grading {
+    bool quantiles;
+    int grades;
+    bands fixed;
+    const rfm::segment_map *map; // null: no segments
+};
+
+// Arguments from i on: bands, grades, map.
+grading grading_arguments(FunctionCallInfo fcinfo, int i) {
+    if (!PG_ARGISNULL(i) && !PG_ARGISNULL(i + 1))
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("bands and grades exclude each other"),
+                        errhint("Give bands for fixed cut points, or grades for quantiles.")));
+    grading found{};
+    found.quantiles = !PG_ARGISNULL(i + 1);
+    found.fixed = PG_ARGISNULL(i) ? rfm::published_bands() : rfm::bands_from_datum(PG_GETARG_DATUM(i));
+    found.grades = found.quantiles ? PG_GETARG_INT32(i + 1) : found.fixed.grades();
+    guarded([&] { rfm::check_grades(found.grades); });
+    if (!PG_ARGISNULL(i + 2)) {
+        found.map = rfm::segment_map::load(NameStr(*PG_GETARG_NAME(i + 2)));
+        found.map->check_grades(found.grades);
+    }
+    return found;
+}
+
+timestamp as_of_argument(FunctionCallInfo fcinfo, int i) {
+    if (PG_ARGISNULL(i))
+        ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("date to look back from must not be NULL")));
+    return datum<timestamp>::get(PG_GETARG_DATUM(i));
+}
+
+const Interval *span_argument(FunctionCallInfo fcinfo, int i) { return PG_ARGISNULL(i) ? nullptr : PG_GETARG_INTERVAL_P(i); }
+
+// Measures everybody at the dates given.
+template <std::size_t dates>
+rfm::measured_customers<dates> *measure_all(order_pass *pass, const std::array<window, dates> &windows) {
+    auto *measured = in_context<rfm::measured_customers<dates>>::make(pass->context, "pg_crm measured customers", &pass->book);
+    customer each;
+    while (next_customer(pass, each))
+        guarded([&] { measured->add(each, windows); });
+    return measured;
+}
+
+template <std::size_t dates>
+bands bands_at(const rfm::measured_customers<dates> *measured, std::size_t date, const grading &by) {
+    if (!by.quantiles)
+        return by.fixed;
+    return guarded([&] { return measured->quantiles(date, by.grades); }).value_or(by.fixed);
+}
+
+} // namespace
+
+// Arguments: query, as_of, span, bands, grades, map; with a key, it stands second and the others move on by one.
+CRM_ENTRY(crm_rfm_table) {
+    const int i = PG_NARGS() == 7 ? 2 : 1;
+    const std::array<window, 1> windows{rfm::window_of(as_of_argument(fcinfo, i), span_argument(fcinfo, i + 1))};
+    const grading by = grading_arguments(fcinfo, i + 2);
+    row_writer rows(fcinfo);
+    order_pass *pass = read_orders(query_argument(fcinfo), rows.column_type(0));
+    auto *measured = measure_all(pass, windows);
+    const bands cuts = bands_at(measured, 0, by);
+
+    rfm::measured_customer<1> row;
+    customer of;
+    while (guarded([&] { return measured->next(row, of.key_bytes); })) {
+        of.key = row.key;
+        const rfm::measures measures = measured->measures_of(row, 0);
+        const rfm::score score = rfm::grade(measures, cuts);
+        const int segment = by.map == nullptr ? -1 : by.map->number_of(score);
+        rows.write([&](Datum *values, bool *nulls) {
+            values[0] = customer_datum(pass, of);
+            values[1] = Int32GetDatum(measures.recency);
+            values[2] = Int32GetDatum(measures.frequency);
+            values[3] = numeric_from_decimal(measures.monetary);
+            values[4] = Int16GetDatum(score.r());
+            values[5] = Int16GetDatum(score.f());
+            values[6] = Int16GetDatum(score.m());
+            values[7] = datum<rfm::score>::put(score);
+            nulls[8] = segment < 0;
+            values[8] = nulls[8] ? Datum{0} : by.map->name(segment);
+        });
+    }
+    finish(pass);
+    return 0;
+}
+
+namespace {
+
+// How many customers went from each segment to each; the last number of each side stands for no customer yet.
+class migration {
+  public:
+    migration(memory &in, int segments) : sides_(static_cast<std::size_t>(segments) + 1), counts_(sides_ * sides_, 0, &in) {}
+
+    void count(int from, int to) { ++counts_[place(from) * sides_ + place(to)]; }
+    std::int64_t of(int from, int to) const { return counts_[place(from) * sides_ + place(to)]; }
+
+  private:
+    std::size_t place(int segment) const { return segment < 0 ? sides_ - 1 : static_cast<std::size_t>(segment); }
+
+    std::size_t sides_;
+    std::pmr::vector<std::int64_t> counts_;
+};
+
+constexpr int nobody = -1;
+
+migration *count_moves(order_pass *pass, const rfm::measured_customers<2> *measured, const bands (&cuts)[2],
+                       const rfm::segment_map *map) {
+    auto *moves = in_context<migration>::make(pass->context, "pg_crm migration", map->segments());
+    guarded([&] {
+        measured->each([&](const rfm::measured_customer<2> &row) {
+            int segments[2];
+            for (std::size_t date = 0; date < 2; ++date)
+                segments[date] = row.at[date].is_customer()
+                                     ? map->number_of(rfm::grade(measured->measures_of(row, date), cuts[date]))
+                                     : nobody;
+            moves->count(segments[0], segments[1]);
+        });
+    });
+    return moves;
+}
+
+} // namespace
+
+// Arguments: query, from_date, to_date, span, bands, grades, map.
+CRM_ENTRY(crm_rfm_migration) {
+    const timestamp from = as_of_argument(fcinfo, 1), to = as_of_argument(fcinfo, 2);
+    const std::array<window, 2> windows{rfm::window_of(from, span_argument(fcinfo, 3)), rfm::window_of(to, span_argument(fcinfo, 3))};
+    const grading by = grading_arguments(fcinfo, 4);
+    if (from > to || by.map == nullptr)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        by.map == nullptr ? errmsg("map must not be NULL") : errmsg("from_date must not be after to_date")));
+    row_writer rows(fcinfo);
+    order_pass *pass = read_orders(query_argument(fcinfo), InvalidOid);
+    auto *measured = measure_all(pass, windows);
+    const bands cuts[2] = {bands_at(measured, 0, by), bands_at(measured, 1, by)};
+    const migration *moves = count_moves(pass, measured, cuts, by.map);
+
+    for (int before = nobody; before < by.map->segments(); ++before)
+        for (int after = 0; after < by.map->segments(); ++after) {
+            const std::int64_t customers = moves->of(before, after);
+            if (customers > 0)
+                rows.write([&](Datum *values, bool *nulls) {
+                    nulls[0] = before == nobody;
+                    values[0] = nulls[0] ? Datum{0} : by.map->name(before);
+                    values[1] = by.map->name(after);
+                    values[2] = Int64GetDatum(customers);
+                });
+        }
+    finish(pass);
+    return 0;
+}
