@@ -9,7 +9,6 @@
 extern "C" {
 #include <common/hashfn.h>
 #include <utils/lsyscache.h>
-#include <utils/pg_locale.h>
 }
 
 namespace crm::bridge {

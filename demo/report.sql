@@ -1,0 +1,84 @@
+-- What the owner of the shop in shop.sql wants to know at the end of the year. Runs after it, in the same database, and
+-- leaves the tables "rfm" (each customer's scores and segment) and "histories" (each customer's purchases) to look at.
+
+\set ON_ERROR_STOP on
+\set QUIET on
+\pset pager off
+\pset footer off
+\pset null ''
+\set as_of '2026-01-01 00:00 Asia/Tokyo'
+\set last_quarter '2025-10-01 00:00 Asia/Tokyo'
+
+SET client_min_messages = warning;
+SET timezone = 'Asia/Tokyo';
+
+CREATE EXTENSION IF NOT EXISTS pg_crm;
+CREATE TABLE rfm AS SELECT * FROM crm.rfm_table('SELECT * FROM sales', :'as_of');
+CREATE TABLE histories AS SELECT * FROM crm.histories('SELECT * FROM sales');
+ALTER TABLE rfm ADD PRIMARY KEY (customer_id);
+ALTER TABLE histories ADD PRIMARY KEY (customer_id);
+VACUUM ANALYZE rfm, histories;
+
+CREATE TEMP VIEW segments AS
+SELECT segment, label, label_ja, position FROM crm.rfm_map_rule WHERE map = 'six'
+UNION ALL
+SELECT otherwise, initcap(otherwise), otherwise_ja, 99 FROM crm.rfm_map WHERE map = 'six';
+
+\echo
+\echo '1. Your customers on 1 January 2026, by what they bought in 2025    顧客の構成'
+\echo
+SELECT CASE WHEN grouping(segment) = 1 THEN 'All' ELSE min(label) END AS "Segment",
+       CASE WHEN grouping(segment) = 1 THEN '合計' ELSE min(label_ja) END AS "区分",
+       to_char(count(*), '9,999,990') AS "Customers",
+       to_char(100 * count(*) / sum(count(*)) OVER whole, '990.0 %') AS "Of customers",
+       to_char(sum(monetary), '99,999,999,990') AS "Revenue, ¥",
+       to_char(100 * sum(monetary) / sum(sum(monetary)) OVER whole, '990.0 %') AS "Of revenue",
+       to_char(sum(monetary) / count(*), '9,999,990') AS "¥ each",
+       CASE WHEN grouping(segment) = 0
+            THEN repeat('█', (50 * sum(monetary) / sum(sum(monetary)) OVER whole)::int) END AS "Revenue"
+FROM rfm JOIN segments USING (segment)
+GROUP BY ROLLUP (segment)
+WINDOW whole AS (PARTITION BY grouping(segment))
+ORDER BY grouping(segment), min(position);
+
+\echo '2. Where they moved since 1 October 2025    前四半期からの移動 (rows: then, columns: now, blank: nobody)'
+\echo
+SELECT coalesce(was.label, 'Not yet here') AS "From", now.label AS "To", customers, now.position
+FROM crm.rfm_migration('SELECT * FROM sales', :'last_quarter', :'as_of')
+     JOIN segments AS now ON now.segment = to_segment
+     LEFT JOIN segments AS was ON was.segment = from_segment
+ORDER BY was.position, now.position
+\crosstabview "From" "To" customers position
+
+\echo '3. Loyal customers you are about to lose: write to them first    離反しそうな優良顧客'
+\echo
+SELECT customer_id AS "Customer", name AS "Name", prefecture AS "Prefecture", score AS "RFM",
+       crm.orders(history) AS "Orders",
+       to_char(crm.revenue(history), '99,999,990') AS "Bought so far, ¥",
+       crm.last_order(history)::date AS "Last order",
+       recency AS "Days ago",
+       round((SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY days) FROM unnest(crm.intervals(history)) AS days))
+           AS "Usual days between"
+FROM rfm JOIN histories USING (customer_id) JOIN customers USING (customer_id)
+WHERE segment = 'at_risk' AND f >= 3
+ORDER BY monetary DESC, customer_id
+LIMIT 10;
+
+\echo '4. The shop in small: bytes per purchase    購買1件あたりのバイト数'
+\echo
+WITH sizes AS (
+    SELECT (SELECT count(*) FROM crm.purchases(history)) AS purchases, pg_column_size(history) AS value,
+           pg_column_size(histories.*) AS whole
+    FROM histories
+)
+SELECT 'Histories of customers with ten or more purchases' AS "Stored as", count(*) AS "Customers",
+       sum(purchases) AS "Purchases", round(sum(value) / sum(purchases), 1) AS "Value",
+       round(sum(whole) / sum(purchases), 1) AS "Row with header"
+FROM sizes WHERE purchases >= 10
+UNION ALL
+SELECT 'Histories of all customers', count(*), sum(purchases), round(sum(value) / sum(purchases), 1),
+       round(sum(whole) / sum(purchases), 1)
+FROM sizes
+UNION ALL
+SELECT 'The orders table', count(DISTINCT customer_id), count(*), NULL, round(avg(pg_column_size(orders.*)), 1)
+FROM orders;
