@@ -132,17 +132,23 @@ timestamp later(timestamp at, duration by) {
     return __builtin_add_overflow(at.us, by.us, &sum.us) ? timestamp{PG_INT64_MAX} : sum;
 }
 
+// One calendar of a call site, in a list with the one used last in front.
 struct kept_calendar {
+    kept_calendar *next;
     MemoryContext memory;
     timestamp first, last; // asked for
     calendar_name name;
     char zone[calendar_name::max_zone_bytes];
     calendar *periods;
+
+    bool covers(timestamp from, timestamp to) const { return from >= first && to <= last; }
 };
+
+constexpr int most_kept = 16;
 
 kept_calendar *keep_calendar(const calendar_name &name, timestamp first, timestamp last, MemoryContext parent) {
     MemoryContext memory = AllocSetContextCreateInternal(CurrentMemoryContext, "pg_crm calendar", ALLOCSET_SMALL_SIZES);
-    auto *kept = static_cast<kept_calendar *>(MemoryContextAlloc(memory, sizeof(kept_calendar)));
+    auto *kept = static_cast<kept_calendar *>(MemoryContextAllocZero(memory, sizeof(kept_calendar)));
     kept->memory = memory;
     kept->first = first;
     kept->last = last;
@@ -150,6 +156,21 @@ kept_calendar *keep_calendar(const calendar_name &name, timestamp first, timesta
     kept->periods = make_calendar(name, first, last, memory);
     MemoryContextSetParent(memory, parent);
     return kept;
+}
+
+// Takes the calendar of this name out of the list; null when it is not there.
+kept_calendar *take(kept_calendar *&list, const calendar_name &name) {
+    for (kept_calendar **link = &list; *link != nullptr; link = &(*link)->next)
+        if ((*link)->name == name)
+            return std::exchange(*link, (*link)->next);
+    return nullptr;
+}
+
+void drop_beyond(kept_calendar *list, int most) {
+    for (int i = 1; list != nullptr && i < most; ++i)
+        list = list->next;
+    if (list != nullptr && list->next != nullptr)
+        MemoryContextDelete(std::exchange(list->next, nullptr)->memory);
 }
 
 } // namespace
@@ -199,19 +220,22 @@ calendar *make_calendar(const calendar_name &name, timestamp first, timestamp la
 const calendar &open_calendar(FunctionCallInfo fcinfo, const calendar_name &name, timestamp first, timestamp last) {
     if (fcinfo->flinfo == nullptr)
         return *make_calendar(name, first, last, CurrentMemoryContext);
-    auto *kept = static_cast<kept_calendar *>(fcinfo->flinfo->fn_extra);
-    if (kept != nullptr && kept->name == name) {
-        if (first >= kept->first && last <= kept->last)
-            return *kept->periods;
-        first = std::min(first, kept->first);
-        last = std::max(last, kept->last);
+    auto *list = static_cast<kept_calendar *>(fcinfo->flinfo->fn_extra);
+    kept_calendar *kept = take(list, name);
+    if (kept == nullptr) {
+        kept = keep_calendar(name, first, last, fcinfo->flinfo->fn_mcxt);
+        drop_beyond(list, most_kept - 1);
+    } else if (!kept->covers(first, last)) {
+        kept_calendar *const narrow = kept;
+        first = std::min(first, narrow->first);
+        last = std::max(last, narrow->last);
         widen(first, last);
+        kept = keep_calendar(name, first, last, fcinfo->flinfo->fn_mcxt);
+        MemoryContextDelete(narrow->memory);
     }
-    kept_calendar *const fresh = keep_calendar(name, first, last, fcinfo->flinfo->fn_mcxt);
-    fcinfo->flinfo->fn_extra = fresh;
-    if (kept != nullptr)
-        MemoryContextDelete(kept->memory);
-    return *fresh->periods;
+    kept->next = list;
+    fcinfo->flinfo->fn_extra = kept;
+    return *kept->periods;
 }
 
 } // namespace crm::bridge

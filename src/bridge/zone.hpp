@@ -24,8 +24,7 @@ zone_offsets read_zone(std::string_view zone, timestamp first, timestamp last, M
 // A calendar for instants between first and last and the periods around them, for a table function.
 calendar *make_calendar(const calendar_name &name, timestamp first, timestamp last, MemoryContext keep);
 
-// The same for a function that is called for each row: kept at the call site for as long as the calendar stays the
-// same.
+// The same for a function that is called for each row: the call site keeps its calendars, and widens their stretch.
 const calendar &open_calendar(FunctionCallInfo fcinfo, const calendar_name &name, timestamp first, timestamp last);
 
 } // namespace crm::bridge

@@ -11,6 +11,7 @@
 #include <array>
 #include <bit>
 #include <deque>
+#include <utility>
 
 namespace crm {
 namespace {
@@ -32,14 +33,13 @@ struct block_header {
     std::int64_t least_time, least_amount;
 };
 
-constexpr std::size_t max_block_bytes = sizeof(block_header) + block_rows * sizeof(order) + tape::slack;
-static_assert(max_block_bytes <= tape::max_piece);
-
 struct record_header {
     order row;
     std::uint32_t scale;
     std::uint32_t key_bytes;
 };
+static_assert(sizeof(record_header) + ledger::max_key_bytes <= tape::max_piece);
+static_assert(sizeof(block_header) + block_rows * sizeof(order) <= tape::max_piece);
 
 unsigned bytes_for(std::uint64_t largest) { return (static_cast<unsigned>(std::bit_width(largest)) + 7) / 8; }
 
@@ -57,9 +57,13 @@ template <class Take> const std::byte *unpack(const std::byte *from, std::size_t
     return from;
 }
 
-std::size_t write_block(std::byte *to, std::span<const order> rows, int scale) {
-    std::uint64_t least_key = ~std::uint64_t{0}, most_key = 0;
-    std::int64_t least_time = end_of_timestamps.us, most_time = earliest_timestamp.us;
+constexpr std::uint64_t distance(std::int64_t from, std::int64_t to) {
+    return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
+}
+
+block_header plan_block(std::span<const order> rows, int scale) {
+    std::uint64_t least_key = rows[0].key, most_key = rows[0].key;
+    std::int64_t least_time = rows[0].at.us, most_time = rows[0].at.us;
     std::int64_t least_amount = rows[0].amount, most_amount = rows[0].amount;
     std::int64_t odd_microseconds = 0;
     for (const order &row : rows) {
@@ -71,33 +75,32 @@ std::size_t write_block(std::byte *to, std::span<const order> rows, int scale) {
         most_amount = std::max(most_amount, row.amount);
         odd_microseconds |= row.at.us % microseconds_per_second;
     }
-    const auto distance = [](std::int64_t from, std::int64_t value) {
-        return static_cast<std::uint64_t>(value) - static_cast<std::uint64_t>(from);
-    };
     const bool whole_seconds = odd_microseconds == 0;
-    const std::uint64_t time_range = distance(least_time, most_time);
-    block_header head{
-        .bytes = 0,
+    const std::uint64_t time_range = distance(least_time, most_time) / (whole_seconds ? microseconds_per_second : 1);
+    const unsigned key_width = bytes_for(most_key - least_key), time_width = bytes_for(time_range),
+                   amount_width = bytes_for(distance(least_amount, most_amount));
+    return {
+        .bytes = static_cast<std::uint32_t>(sizeof(block_header) + rows.size() * (key_width + time_width + amount_width)),
         .rows = static_cast<std::uint16_t>(rows.size()),
         .scale = static_cast<std::uint8_t>(scale),
-        .key_width = static_cast<std::uint8_t>(bytes_for(most_key - least_key)),
-        .time_width = static_cast<std::uint8_t>(bytes_for(whole_seconds ? time_range / microseconds_per_second : time_range)),
-        .amount_width = static_cast<std::uint8_t>(bytes_for(distance(least_amount, most_amount))),
+        .key_width = static_cast<std::uint8_t>(key_width),
+        .time_width = static_cast<std::uint8_t>(time_width),
+        .amount_width = static_cast<std::uint8_t>(amount_width),
         .whole_seconds = whole_seconds,
         .least_key = least_key,
         .least_time = least_time,
         .least_amount = least_amount,
     };
-    std::byte *at = to + sizeof head;
-    at = pack(at, rows.size(), head.key_width, [&](std::size_t i) { return rows[i].key - least_key; });
-    at = whole_seconds ? pack(at, rows.size(), head.time_width,
-                              [&](std::size_t i) { return distance(least_time, rows[i].at.us) / microseconds_per_second; })
-                       : pack(at, rows.size(), head.time_width,
-                              [&](std::size_t i) { return distance(least_time, rows[i].at.us); });
-    at = pack(at, rows.size(), head.amount_width, [&](std::size_t i) { return distance(least_amount, rows[i].amount); });
-    head.bytes = static_cast<std::uint32_t>(at - to);
+}
+
+void write_block(std::byte *to, const block_header &head, std::span<const order> rows) {
     store(to, head);
-    return head.bytes;
+    std::byte *at = pack(to + sizeof head, rows.size(), head.key_width, [&](std::size_t i) { return rows[i].key - head.least_key; });
+    const auto time = [&](std::size_t i) { return distance(head.least_time, rows[i].at.us); };
+    at = head.whole_seconds
+             ? pack(at, rows.size(), head.time_width, [&](std::size_t i) { return time(i) / microseconds_per_second; })
+             : pack(at, rows.size(), head.time_width, time);
+    pack(at, rows.size(), head.amount_width, [&](std::size_t i) { return distance(head.least_amount, rows[i].amount); });
 }
 
 const std::byte *read_block(const std::byte *from, std::span<order, block_rows> rows, std::size_t &count, int &scale) {
@@ -149,9 +152,8 @@ template <class Visit> void drain_orders(tape &of, bool keys_apart, int scale, V
 // One fan-out of orders over tapes, by eight bits of the hash.
 class ledger::level {
   public:
-    level(ledger &owner, std::size_t depth, std::size_t orders_to_come = 0)
-        : owner_(owner), depth_(depth), orders_to_come_(orders_to_come), staged_(&owner.in_),
-          rows_(fan_out, 0, &owner.in_), tapes_(&owner.in_) {
+    level(ledger &owner, std::size_t depth)
+        : owner_(owner), depth_(depth), staged_(&owner.in_), rows_(fan_out, 0, &owner.in_), tapes_(&owner.in_) {
         for (std::size_t i = 0; i < fan_out; ++i)
             tapes_.emplace_back(owner.pool_);
         if (owner.equality_ == nullptr)
@@ -182,8 +184,9 @@ class ledger::level {
             flush(each);
     }
 
-    // No more orders come: only the tapes are needed from here.
-    void close() {
+    // No more orders come: only the tapes are needed from here. Orders of one key cannot be spread any further.
+    void close(bool one_key) {
+        one_key_ = one_key;
         flush();
         staged_ = std::pmr::vector<staging>(&owner_.in_);
     }
@@ -199,8 +202,7 @@ class ledger::level {
     }
 
     std::size_t depth() const { return depth_; }
-    // Spreading did not separate anything: one customer has it all.
-    bool can_split(std::size_t rows) const { return rows != orders_to_come_ && depth_ + 1 < max_depth; }
+    bool can_split() const { return !one_key_ && depth_ + 1 < max_depth; }
 
   private:
     struct staging {
@@ -218,33 +220,39 @@ class ledger::level {
             return;
         const auto partition = static_cast<std::size_t>(&from - staged_.data());
         tape &to = tapes_[partition];
-        to.commit(write_block(to.reserve(max_block_bytes), std::span(from.rows).first(from.fill), owner_.scale_));
+        const auto rows = std::span(from.rows).first(from.fill);
+        const block_header head = plan_block(rows, owner_.scale_);
+        write_block(to.reserve(head.bytes), head, rows);
+        to.commit(head.bytes);
         rows_[partition] += from.fill;
         from.fill = 0;
     }
 
     ledger &owner_;
-    std::size_t depth_, orders_to_come_, reading_ = ~std::size_t{0};
+    std::size_t depth_, reading_ = ~std::size_t{0};
+    bool one_key_ = false;
     std::pmr::vector<staging> staged_;
     std::pmr::vector<std::size_t> rows_;
     std::deque<tape, std::pmr::polymorphic_allocator<tape>> tapes_;
 };
 
-// The customers of one partition, each one's purchases side by side.
+// The customers of one partition, each one's purchases side by side. One group serves all partitions, one after the
+// other, and keeps its memory.
 class ledger::group {
   public:
-    group(const ledger &owner, tape &from, std::size_t rows)
-        : equality_(owner.equality_), slots_(256, slot{0, empty}, &owner.in_), members_(&owner.in_), key_bytes_(&owner.in_),
-          entries_(&owner.in_) {
-        std::pmr::vector<std::uint32_t> member_of(&owner.in_);
-        std::pmr::vector<purchase> unsorted(&owner.in_);
-        member_of.reserve(rows);
-        unsorted.reserve(rows);
-        drain_orders(from, equality_ != nullptr, owner.scale_, [&](const order &row, byte_span key_bytes) {
-            member_of.push_back(find(row.key, key_bytes));
-            unsorted.push_back({row.at, row.amount});
+    explicit group(const ledger &owner)
+        : equality_(owner.equality_), slots_(&owner.in_), members_(&owner.in_), key_bytes_(&owner.in_), member_of_(&owner.in_),
+          unsorted_(&owner.in_), entries_(&owner.in_) {}
+
+    void load(tape &from, std::size_t rows, int scale) {
+        clear();
+        member_of_.reserve(rows);
+        unsorted_.reserve(rows);
+        drain_orders(from, equality_ != nullptr, scale, [&](const order &row, byte_span key_bytes) {
+            member_of_.push_back(find(row.key, key_bytes));
+            unsorted_.push_back({row.at, row.amount});
         });
-        for (const std::uint32_t each : member_of)
+        for (const std::uint32_t each : member_of_)
             ++members_[each].count;
         std::size_t end = 0;
         for (member &each : members_) {
@@ -253,7 +261,7 @@ class ledger::group {
         }
         entries_.resize(rows);
         for (std::size_t i = 0; i < rows; ++i)
-            entries_[members_[member_of[i]].next++] = unsorted[i];
+            entries_[members_[member_of_[i]].next++] = unsorted_[i];
     }
 
     bool next(customer &found, int scale) {
@@ -281,6 +289,15 @@ class ledger::group {
         std::size_t count, next; // next: the end of the member's entries, once all are placed
         std::size_t key_begin, key_bytes;
     };
+
+    void clear() {
+        slots_.assign(std::max(slots_.size(), std::size_t{256}), slot{0, empty});
+        members_.clear();
+        key_bytes_.clear();
+        member_of_.clear();
+        unsorted_.clear();
+        reading_ = 0;
+    }
 
     // The customer's number, a new one for a customer not seen before.
     std::uint32_t find(std::uint64_t key, byte_span key_bytes) {
@@ -316,7 +333,8 @@ class ledger::group {
     std::pmr::vector<slot> slots_;
     std::pmr::vector<member> members_;
     byte_vector key_bytes_;
-    std::pmr::vector<purchase> entries_;
+    std::pmr::vector<std::uint32_t> member_of_; // each order's customer
+    std::pmr::vector<purchase> unsorted_, entries_;
     std::size_t reading_ = 0;
 };
 
@@ -332,6 +350,7 @@ ledger::ledger(memory &in, std::size_t budget, spill_file &spill, const key_equa
     : in_(in), group_budget_(group_share(budget)), pool_(in, budget - std::min(budget, group_budget_), spill),
       equality_(equality), levels_(&in), open_(&in) {
     levels_.emplace_back(*this, 0);
+    open_.emplace_back(*this);
 }
 
 ledger::~ledger() = default;
@@ -370,7 +389,7 @@ void ledger::add(const order &order, byte_span key_bytes, int scale) {
 }
 
 bool ledger::next(customer &found) {
-    while (open_.empty() || !open_.front().next(found, scale_))
+    while (!open_.front().next(found, scale_))
         if (!open_next_partition())
             return false;
     return true;
@@ -378,31 +397,35 @@ bool ledger::next(customer &found) {
 
 // Groups the next partition, after spreading it further where it is too large to be grouped within the budget.
 bool ledger::open_next_partition() {
-    open_.clear();
     if (levels_.size() == 1)
-        levels_.front().close();
+        levels_.front().close(false);
     while (!levels_.empty()) {
         level &from = levels_.back();
         std::size_t rows = 0;
         tape *partition = from.next(rows);
         if (partition == nullptr) {
             levels_.pop_back();
-        } else if (rows * group_bytes_per_order <= group_budget_ || !from.can_split(rows)) {
-            open_.emplace_back(*this, *partition, rows);
+        } else if (rows * group_bytes_per_order <= group_budget_ || !from.can_split()) {
+            open_.front().load(*partition, rows, scale_);
             return true;
         } else {
-            spread(*partition, rows, from.depth() + 1);
+            spread(*partition, from.depth() + 1);
         }
     }
     return false;
 }
 
-void ledger::spread(tape &partition, std::size_t rows, std::size_t depth) {
-    level &finer = levels_.emplace_back(*this, depth, rows);
+void ledger::spread(tape &partition, std::size_t depth) {
+    level &finer = levels_.emplace_back(*this, depth);
+    std::uint64_t first_key = 0, differences = 0;
+    bool is_first = true;
     drain_orders(partition, equality_ != nullptr, scale_, [&](const order &row, byte_span key_bytes) {
+        if (std::exchange(is_first, false))
+            first_key = row.key;
+        differences |= row.key ^ first_key;
         equality_ == nullptr ? finer.add(row) : finer.add(row, key_bytes);
     });
-    finer.close();
+    finer.close(differences == 0);
 }
 
 } // namespace crm

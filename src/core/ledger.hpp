@@ -60,7 +60,7 @@ class ledger {
     class level;
     class group;
     bool open_next_partition();
-    void spread(tape &partition, std::size_t rows, std::size_t depth);
+    void spread(tape &partition, std::size_t depth);
     void raise_scale(int scale);
     void note(const order &order);
 
@@ -69,7 +69,7 @@ class ledger {
     tape_pool pool_;
     const key_equality *equality_;
     std::pmr::list<level> levels_;
-    std::pmr::list<group> open_; // the partition being read, if any
+    std::pmr::list<group> open_; // one: the partition being read
     std::uint64_t orders_ = 0;
     timestamp first_ = end_of_timestamps, last_ = earliest_timestamp;
     int scale_ = 0;

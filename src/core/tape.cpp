@@ -3,6 +3,7 @@
 #include "core/no_postgres.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include <sys/mman.h>
@@ -53,6 +54,29 @@ std::byte *tape_pool::take_page() {
     std::byte *page = free_.back();
     free_.pop_back();
     return page;
+}
+
+void tape_pool::shrink() {
+    const std::size_t needed = pages_made_ - free_.size();
+    std::size_t kept = 0, kept_pages = 0;
+    for (; kept < slabs_.size() && kept_pages < needed; ++kept)
+        kept_pages += slabs_[kept].size() / page_bytes;
+    const std::span dropped = std::span(slabs_).subspan(kept);
+    const auto is_dropped = [&](const std::byte *page) {
+        return std::ranges::any_of(dropped, [&](std::span<std::byte> slab) { return page >= slab.data() && page < slab.data() + slab.size(); });
+    };
+    std::erase_if(free_, is_dropped);
+    for (tape *each : tapes_)
+        for (tape::page &part : each->pages_)
+            if (is_dropped(part.bytes)) {
+                std::memcpy(free_.back(), part.bytes, part.fill + tape::slack);
+                part.bytes = free_.back();
+                free_.pop_back();
+            }
+    for (const std::span<std::byte> slab : dropped)
+        in_.deallocate(slab.data(), slab.size(), huge_page_bytes);
+    slabs_.resize(kept);
+    pages_made_ = kept_pages;
 }
 
 void tape_pool::spill_longest() {
@@ -112,7 +136,7 @@ bool tape_reader::next(byte_span &pieces) {
 
 // Writes few large extents, each small enough to be read back in one buffer.
 void tape::spill() {
-    constexpr std::size_t pages_per_extent = 32;
+    constexpr std::size_t pages_per_extent = 16;
     byte_vector buffer(&pool_.in_);
     taken all(*this);
     extents_.swap(all.extents);

@@ -20,9 +20,9 @@ class tape;
 // The budget and the pages of a family of tapes. Outlives them.
 class tape_pool {
   public:
-    static constexpr std::size_t page_bytes = 8192;
-    // Holds two pages for each of the few hundred tapes of a ledger.
-    static constexpr std::size_t least_budget = 512 * page_bytes;
+    static constexpr std::size_t page_bytes = 16384;
+    // Holds a page for each of the few hundred tapes of a ledger.
+    static constexpr std::size_t least_budget = 384 * page_bytes;
 
     tape_pool(memory &in, std::size_t budget, spill_file &spill);
     ~tape_pool();
@@ -30,6 +30,8 @@ class tape_pool {
     tape_pool &operator=(const tape_pool &) = delete;
 
     memory &in() { return in_; }
+    // Gives back all memory that the tapes do not need, moving pages together. Readers must not be in the middle.
+    void shrink();
     std::uint64_t spilled_bytes() const { return spilled_; }
 
   private:

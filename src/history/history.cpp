@@ -183,14 +183,14 @@ class text_reader {
     }
     void need(char letter) {
         if (!take(letter))
-            fail(short_text("Expected \"", letter, "\" before \"", rest_.substr(0, 40), "\"."));
+            fail(short_text("Expected \"", letter, "\" before \"", excerpt(rest_), "\"."));
     }
     timestamp time() {
         need('"');
         const std::string_view text = rest_.substr(0, rest_.find('"'));
         const auto at = parse_timestamp(text);
         if (!at)
-            fail(short_text("\"", text.substr(0, 60), "\" is no time such as 2026-01-01T00:30:00Z."));
+            fail(short_text("\"", excerpt(text), "\" is no time such as 2026-01-01T00:30:00Z."));
         rest_.remove_prefix(text.size());
         need('"');
         return *at;
@@ -201,13 +201,13 @@ class text_reader {
         rest_.remove_prefix(text.size());
         const auto value = parse_decimal(text);
         if (!value)
-            fail(short_text("\"", text.substr(0, 60), "\" is no amount of at most six decimal places and 64 bits."));
+            fail(short_text("\"", excerpt(text), "\" is no amount of at most six decimal places and 64 bits."));
         return *value;
     }
     void finish() {
         skip_blanks();
         if (!rest_.empty())
-            fail(short_text("Unexpected \"", rest_.substr(0, 40), "\" after the history."));
+            fail(short_text("Unexpected \"", excerpt(rest_), "\" after the history."));
     }
 
   private:

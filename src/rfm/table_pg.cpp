@@ -53,6 +53,7 @@ rfm::measured_customers<dates> *measure_all(order_pass *pass, const std::array<w
     customer each;
     while (next_customer(pass, each))
         guarded([&] { measured->add(each, windows); });
+    guarded([&] { pass->book.pool().shrink(); });
     return measured;
 }
 
