@@ -27,16 +27,18 @@ struct block_header {
     std::uint32_t bytes;
     std::uint16_t rows;
     std::uint8_t scale;
-    std::uint8_t key_width, time_width, amount_width;
-    std::uint16_t whole_seconds;
+    std::uint8_t key_width, time_width, amount_width, tag_width;
+    bool whole_seconds;
+    tag least_tag;
     std::uint64_t least_key;
     std::int64_t least_time, least_amount;
 };
 
 struct record_header {
     order row;
-    std::uint32_t scale;
-    std::uint32_t key_bytes;
+    tag with;
+    std::uint16_t scale;
+    std::uint16_t key_bytes;
 };
 static_assert(sizeof(record_header) + ledger::max_key_bytes <= tape::max_piece);
 static_assert(sizeof(block_header) + block_rows * sizeof(order) <= tape::max_piece);
@@ -61,7 +63,7 @@ constexpr std::uint64_t distance(std::int64_t from, std::int64_t to) {
     return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
 }
 
-block_header plan_block(std::span<const order> rows, int scale) {
+block_header plan_block(std::span<const order> rows, std::span<const tag> tags, int scale) {
     std::uint64_t least_key = rows[0].key, most_key = rows[0].key;
     std::int64_t least_time = rows[0].at.us, most_time = rows[0].at.us;
     std::int64_t least_amount = rows[0].amount, most_amount = rows[0].amount;
@@ -75,35 +77,40 @@ block_header plan_block(std::span<const order> rows, int scale) {
         most_amount = std::max(most_amount, row.amount);
         odd_microseconds |= row.at.us % microseconds_per_second;
     }
+    const auto [least_tag, most_tag] = tags.empty() ? std::ranges::min_max_result<tag>{} : std::ranges::minmax(tags);
     const bool whole_seconds = odd_microseconds == 0;
     const std::uint64_t time_range = distance(least_time, most_time) / (whole_seconds ? microseconds_per_second : 1);
     const unsigned key_width = bytes_for(most_key - least_key), time_width = bytes_for(time_range),
-                   amount_width = bytes_for(distance(least_amount, most_amount));
+                   amount_width = bytes_for(distance(least_amount, most_amount)), tag_width = bytes_for(most_tag - least_tag);
     return {
-        .bytes = static_cast<std::uint32_t>(sizeof(block_header) + rows.size() * (key_width + time_width + amount_width)),
+        .bytes = static_cast<std::uint32_t>(sizeof(block_header) + rows.size() * (key_width + time_width + amount_width + tag_width)),
         .rows = static_cast<std::uint16_t>(rows.size()),
         .scale = static_cast<std::uint8_t>(scale),
         .key_width = static_cast<std::uint8_t>(key_width),
         .time_width = static_cast<std::uint8_t>(time_width),
         .amount_width = static_cast<std::uint8_t>(amount_width),
+        .tag_width = static_cast<std::uint8_t>(tag_width),
         .whole_seconds = whole_seconds,
+        .least_tag = least_tag,
         .least_key = least_key,
         .least_time = least_time,
         .least_amount = least_amount,
     };
 }
 
-void write_block(std::byte *to, const block_header &head, std::span<const order> rows) {
+void write_block(std::byte *to, const block_header &head, std::span<const order> rows, std::span<const tag> tags) {
     store(to, head);
     std::byte *at = pack(to + sizeof head, rows.size(), head.key_width, [&](std::size_t i) { return rows[i].key - head.least_key; });
     const auto time = [&](std::size_t i) { return distance(head.least_time, rows[i].at.us); };
     at = head.whole_seconds
              ? pack(at, rows.size(), head.time_width, [&](std::size_t i) { return time(i) / microseconds_per_second; })
              : pack(at, rows.size(), head.time_width, time);
-    pack(at, rows.size(), head.amount_width, [&](std::size_t i) { return distance(head.least_amount, rows[i].amount); });
+    at = pack(at, rows.size(), head.amount_width, [&](std::size_t i) { return distance(head.least_amount, rows[i].amount); });
+    pack(at, tags.size(), head.tag_width, [&](std::size_t i) { return tags[i] - head.least_tag; });
 }
 
-const std::byte *read_block(const std::byte *from, std::span<order, block_rows> rows, std::size_t &count, int &scale) {
+const std::byte *read_block(const std::byte *from, std::span<order, block_rows> rows, std::span<tag, block_rows> tags, std::size_t &count,
+                            int &scale) {
     const auto head = load<block_header>(from);
     count = head.rows;
     scale = head.scale;
@@ -113,15 +120,17 @@ const std::byte *read_block(const std::byte *from, std::span<order, block_rows> 
     at = unpack(at, count, head.time_width, [&](std::size_t i, std::uint64_t value) {
         rows[i].at.us = static_cast<std::int64_t>(static_cast<std::uint64_t>(head.least_time) + value * unit);
     });
-    unpack(at, count, head.amount_width, [&](std::size_t i, std::uint64_t value) {
+    at = unpack(at, count, head.amount_width, [&](std::size_t i, std::uint64_t value) {
         rows[i].amount = static_cast<std::int64_t>(static_cast<std::uint64_t>(head.least_amount) + value);
     });
+    unpack(at, count, head.tag_width, [&](std::size_t i, std::uint64_t value) { tags[i] = head.least_tag + static_cast<tag>(value); });
     return from + head.bytes;
 }
 
-// Takes the orders off a tape, all at one scale: visit(order, key bytes).
+// Takes the orders off a tape, all at one scale: visit(order, tag, key bytes).
 template <class Visit> void drain_orders(tape &of, bool keys_apart, int scale, Visit &&visit) {
     std::array<order, block_rows> rows;
+    std::array<tag, block_rows> tags;
     of.drain([&](byte_span pieces) {
         const std::byte *at = pieces.data(), *end = at + pieces.size();
         while (at < end) {
@@ -132,16 +141,17 @@ template <class Visit> void drain_orders(tape &of, bool keys_apart, int scale, V
             if (keys_apart) {
                 const auto head = load<record_header>(at);
                 rows[0] = head.row;
+                tags[0] = head.with;
                 written_scale = static_cast<int>(head.scale);
                 key_bytes = {at + sizeof head, head.key_bytes};
                 at = key_bytes.data() + key_bytes.size();
             } else {
-                at = read_block(at, rows, count, written_scale);
+                at = read_block(at, rows, tags, count, written_scale);
             }
-            for (order &row : std::span(rows).first(count)) {
+            for (std::size_t i = 0; i < count; ++i) {
                 if (written_scale != scale)
-                    row.amount = rescale(row.amount, written_scale, scale);
-                visit(row, key_bytes);
+                    rows[i].amount = rescale(rows[i].amount, written_scale, scale);
+                visit(rows[i], tags[i], key_bytes);
             }
         }
     });
@@ -167,10 +177,18 @@ class ledger::level {
             flush(to);
     }
 
-    void add(const order &row, byte_span key_bytes) {
+    void add_tagged(const order &row, tag with) {
+        if (staged_tags_.empty())
+            staged_tags_.resize(fan_out);
+        const std::size_t partition = partition_of(row.key);
+        staged_tags_[partition][staged_[partition].fill] = with;
+        add(row);
+    }
+
+    void add(const order &row, tag with, byte_span key_bytes) {
         const std::size_t partition = partition_of(row.key);
         tape &to = tapes_[partition];
-        const record_header head{row, static_cast<std::uint32_t>(owner_.scale_), static_cast<std::uint32_t>(key_bytes.size())};
+        const record_header head{row, with, static_cast<std::uint16_t>(owner_.scale_), static_cast<std::uint16_t>(key_bytes.size())};
         std::byte *at = to.reserve(sizeof head + key_bytes.size());
         store(at, head);
         std::ranges::copy(key_bytes, at + sizeof head);
@@ -189,6 +207,7 @@ class ledger::level {
         one_key_ = one_key;
         flush();
         staged_ = std::pmr::vector<staging>(&owner_.in_);
+        staged_tags_ = std::pmr::vector<std::array<tag, block_rows>>(&owner_.in_);
     }
 
     // The tape of the next partition with its number of orders; nothing after the last.
@@ -221,8 +240,9 @@ class ledger::level {
         const auto partition = static_cast<std::size_t>(&from - staged_.data());
         tape &to = tapes_[partition];
         const auto rows = std::span(from.rows).first(from.fill);
-        const block_header head = plan_block(rows, owner_.scale_);
-        write_block(to.reserve(head.bytes), head, rows);
+        const auto tags = staged_tags_.empty() ? std::span<const tag>() : std::span<const tag>(staged_tags_[partition]).first(from.fill);
+        const block_header head = plan_block(rows, tags, owner_.scale_);
+        write_block(to.reserve(head.bytes), head, rows, tags);
         to.commit(head.bytes);
         rows_[partition] += from.fill;
         from.fill = 0;
@@ -232,6 +252,7 @@ class ledger::level {
     std::size_t depth_, reading_ = ~std::size_t{0};
     bool one_key_ = false;
     std::pmr::vector<staging> staged_;
+    std::pmr::vector<std::array<tag, block_rows>> staged_tags_; // empty without tags
     std::pmr::vector<std::size_t> rows_;
     std::deque<tape, std::pmr::polymorphic_allocator<tape>> tapes_;
 };
@@ -241,16 +262,19 @@ class ledger::level {
 class ledger::group {
   public:
     explicit group(const ledger &owner)
-        : equality_(owner.equality_), slots_(&owner.in_), members_(&owner.in_), key_bytes_(&owner.in_), member_of_(&owner.in_),
+        : owner_(owner), equality_(owner.equality_), slots_(&owner.in_), members_(&owner.in_), key_bytes_(&owner.in_), member_of_(&owner.in_),
           unsorted_(&owner.in_), entries_(&owner.in_) {}
 
     void load(tape &from, std::size_t rows, int scale) {
         clear();
         member_of_.reserve(rows);
         unsorted_.reserve(rows);
-        drain_orders(from, equality_ != nullptr, scale, [&](const order &row, byte_span key_bytes) {
-            member_of_.push_back(find(row.key, key_bytes));
+        drain_orders(from, equality_ != nullptr, scale, [&](const order &row, tag with, byte_span key_bytes) {
+            const std::uint32_t number = find(row.key, key_bytes);
+            member_of_.push_back(number);
             unsorted_.push_back({row.at, row.amount});
+            if (!owner_.tag_ranks_.empty() && row.amount >= 0)
+                note_tag(members_[number], row.at, with);
         });
         for (const std::uint32_t each : member_of_)
             ++members_[each].count;
@@ -273,7 +297,7 @@ class ledger::group {
             poll_interrupts();
             std::ranges::sort(mine);
         }
-        found = {each.key, bytes_of(each), {mine, scale}};
+        found = {each.key, bytes_of(each), each.first_tag, {mine, scale}};
         return true;
     }
 
@@ -288,7 +312,17 @@ class ledger::group {
         std::uint64_t key;
         std::size_t count, next; // next: the end of the member's entries, once all are placed
         std::size_t key_begin, key_bytes;
+        timestamp first = end_of_timestamps; // of the purchases that have a tag
+        tag first_tag = 0;
     };
+
+    void note_tag(member &of, timestamp at, tag with) {
+        const auto ranks = owner_.tag_ranks_;
+        if (at < of.first || (at == of.first && ranks[with] < ranks[of.first_tag])) {
+            of.first = at;
+            of.first_tag = with;
+        }
+    }
 
     void clear() {
         slots_.assign(std::max(slots_.size(), std::size_t{256}), slot{0, empty});
@@ -329,6 +363,7 @@ class ledger::group {
 
     byte_span bytes_of(const member &each) const { return byte_span(key_bytes_).subspan(each.key_begin, each.key_bytes); }
 
+    const ledger &owner_;
     const key_equality *equality_;
     std::pmr::vector<slot> slots_;
     std::pmr::vector<member> members_;
@@ -366,26 +401,27 @@ void ledger::note(const order &order) {
     ++orders_;
 }
 
-void ledger::add(std::span<const order> orders, int scale) {
+void ledger::add(std::span<const order> orders, int scale, std::span<const tag> tags) {
     poll_interrupts();
     if (scale > scale_)
         raise_scale(scale);
     level &to = levels_.front();
-    for (order each : orders) {
+    for (std::size_t i = 0; i < orders.size(); ++i) {
+        order each = orders[i];
         if (scale < scale_)
             each.amount = rescale(each.amount, scale, scale_);
         note(each);
-        to.add(each);
+        tags.empty() ? to.add(each) : to.add_tagged(each, tags[i]);
     }
 }
 
-void ledger::add(const order &order, byte_span key_bytes, int scale) {
+void ledger::add(const order &order, byte_span key_bytes, int scale, tag with) {
     if (scale > scale_)
         raise_scale(scale);
     crm::order each = order;
     each.amount = rescale(each.amount, scale, scale_);
     note(each);
-    levels_.front().add(each, key_bytes);
+    levels_.front().add(each, with, key_bytes);
 }
 
 bool ledger::next(customer &found) {
@@ -419,11 +455,16 @@ void ledger::spread(tape &partition, std::size_t depth) {
     level &finer = levels_.emplace_back(*this, depth);
     std::uint64_t first_key = 0, differences = 0;
     bool is_first = true;
-    drain_orders(partition, equality_ != nullptr, scale_, [&](const order &row, byte_span key_bytes) {
+    drain_orders(partition, equality_ != nullptr, scale_, [&](const order &row, tag with, byte_span key_bytes) {
         if (std::exchange(is_first, false))
             first_key = row.key;
         differences |= row.key ^ first_key;
-        equality_ == nullptr ? finer.add(row) : finer.add(row, key_bytes);
+        if (equality_ != nullptr)
+            finer.add(row, with, key_bytes);
+        else if (tag_ranks_.empty())
+            finer.add(row);
+        else
+            finer.add_tagged(row, with);
     });
     finer.close(differences == 0);
 }

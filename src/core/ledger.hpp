@@ -25,10 +25,14 @@ class key_equality {
     virtual bool operator()(byte_span a, byte_span b) const = 0;
 };
 
+// Orders may carry a tag, the number of a value such as a channel; a customer has the tag of the first purchase.
+using tag = std::uint32_t;
+
 // One customer of the ledger, valid until the next one is asked for.
 struct customer {
     std::uint64_t key = 0;
     byte_span key_bytes; // where keys do not fit into 64 bits
+    tag first_tag = 0;
     purchases history;
 };
 
@@ -41,10 +45,13 @@ class ledger {
     ledger(memory &in, std::size_t budget, spill_file &spill, const key_equality *equality);
     ~ledger();
 
-    // Amounts at `scale`.
-    void add(std::span<const order> orders, int scale);
+    // Amounts at `scale`; no tags, or one for each order.
+    void add(std::span<const order> orders, int scale, std::span<const tag> tags = {});
     // The same for one order whose customer is given by its bytes.
-    void add(const order &order, byte_span key_bytes, int scale);
+    void add(const order &order, byte_span key_bytes, int scale, tag with = 0);
+
+    // Which of the tags of purchases at the same time counts: the one with the lower rank. To be given before reading.
+    void rank_tags(std::span<const std::uint32_t> ranks) { tag_ranks_ = ranks; }
 
     // The next customer, in no particular order; false after the last. The ledger is used up by reading it.
     bool next(customer &found);
@@ -70,6 +77,7 @@ class ledger {
     const key_equality *equality_;
     std::pmr::list<level> levels_;
     std::pmr::list<group> open_; // one: the partition being read
+    std::span<const std::uint32_t> tag_ranks_;
     std::uint64_t orders_ = 0;
     timestamp first_ = end_of_timestamps, last_ = earliest_timestamp;
     int scale_ = 0;

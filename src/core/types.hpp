@@ -25,7 +25,7 @@ struct timestamp {
     friend auto operator<=>(timestamp, timestamp) = default;
 };
 
-// The range of a finite timestamptz: 4713-11-24 BC up to, but without, 294277 AD.
+// The range of a finite timestamptz: 4714-11-24 BC up to, but without, 294277 AD.
 inline constexpr timestamp earliest_timestamp{-211'813'488'000'000'000};
 inline constexpr timestamp end_of_timestamps{9'223'371'331'200'000'000};
 

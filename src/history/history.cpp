@@ -421,8 +421,13 @@ std::optional<duration> recency(memory &in, view of, timestamp as_of) {
     const summary head = read_summary({of.bytes});
     if (head.orders() == 0 || head.first_purchase > as_of)
         return std::nullopt;
-    const bool all_known = head.last_purchase <= as_of;
-    return elapsed(all_known ? head.last_purchase : last_purchase(decode(of, in), as_of)->at, as_of);
+    if (head.last_purchase <= as_of)
+        return elapsed(head.last_purchase, as_of);
+    const entries all = decode(of, in);
+    const purchase *last = last_purchase(all, as_of);
+    if (last == nullptr)
+        throw_malformed("summary");
+    return elapsed(last->at, as_of);
 }
 
 std::pmr::vector<double> intervals(memory &in, view of) {
