@@ -15,7 +15,7 @@ namespace crm::bridge {
 namespace {
 
 constexpr std::size_t batch_orders = 1024;
-constexpr int customer_column = 0, time_column = 1, amount_column = 2, columns = 3;
+constexpr int customer_column = 0, time_column = 1, amount_column = 2, split_column = 3;
 
 // Types whose equal values have equal bytes.
 bool is_equal_by_bytes(Oid type, Oid collation) {
@@ -117,13 +117,17 @@ struct order_receiver {
     DestReceiver interface;
     MemoryContext parent;
     Oid key_type;
+    columns allowed;
     order_pass *pass;
     customer_key key;
     amount_reader read_amount;
+    bool splits;
+    Oid split_output; // InvalidOid: the column is text
     std::uint64_t rows, skipped;
     int scale; // of the batch
     std::size_t fill;
     order batch[batch_orders];
+    tag tags[batch_orders];
 };
 
 amount_reader reader_for(Oid type) {
@@ -141,10 +145,13 @@ amount_reader reader_for(Oid type) {
     pg_unreachable();
 }
 
-void check_columns(TupleDesc row) {
-    if (row->natts != columns)
-        ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("query of orders must have three columns"),
-                        errdetail("It has %d.", row->natts), errhint("Select the customer, the time and the amount, in this order.")));
+void check_columns(TupleDesc row, columns allowed) {
+    const bool may_split = allowed == columns::with_split;
+    if (row->natts != 3 && !(row->natts == 4 && may_split))
+        ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("query of orders must have three columns%s", may_split ? ", or four" : ""),
+                        errdetail("It has %d.", row->natts),
+                        errhint("Select the customer, the time and the amount, in this order%s.",
+                                may_split ? ", and optionally what splits the customers" : "")));
     const Oid time_type = TupleDescAttr(row, time_column)->atttypid;
     if (getBaseType(time_type) != TIMESTAMPTZOID)
         ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("times of orders must be timestamp with time zone"),
@@ -152,20 +159,52 @@ void check_columns(TupleDesc row) {
                         errhint("Say which zone it is in: ordered_at AT TIME ZONE 'Asia/Tokyo'.")));
 }
 
+// Of a type that is no text.
+Oid text_output_of(Oid type) {
+    if (getBaseType(type) == TEXTOID || getBaseType(type) == VARCHAROID)
+        return InvalidOid;
+    Oid output;
+    bool is_varlena;
+    getTypeOutputInfo(type, &output, &is_varlena);
+    return output;
+}
+
 void start(DestReceiver *self, int, TupleDesc row) {
     auto *receiver = reinterpret_cast<order_receiver *>(self);
-    check_columns(row);
+    check_columns(row, receiver->allowed);
     receiver->read_amount = reader_for(TupleDescAttr(row, amount_column)->atttypid);
     const auto *customer = TupleDescAttr(row, customer_column);
     receiver->key.bind(customer->atttypid, customer->attcollation, receiver->key_type);
     receiver->pass = in_context<order_pass>::make(receiver->parent, "pg_crm pass over orders",
                                                   const_cast<const customer_key *>(&receiver->key), memory_budget());
     receiver->pass->watch.start();
+    receiver->splits = row->natts > split_column;
+    if (receiver->splits)
+        receiver->split_output = text_output_of(TupleDescAttr(row, split_column)->atttypid);
+}
+
+// The value that splits, as text; bytes of a text are taken as they are.
+std::optional<std::string_view> split_text(const order_receiver *receiver, const TupleTableSlot *slot) {
+    if (slot->tts_isnull[split_column])
+        return std::nullopt;
+    const Datum value = slot->tts_values[split_column];
+    return OidIsValid(receiver->split_output) ? std::string_view(OidOutputFunctionCall(receiver->split_output, value))
+                                              : datum<std::string_view>::get(value);
+}
+
+tag split_of(const order_receiver *receiver, const TupleTableSlot *slot) {
+    if (!receiver->splits)
+        return 0;
+    const auto text = split_text(receiver, slot);
+    return guarded([&] { return receiver->pass->splits.number_of(text); });
 }
 
 void hand_over_batch(order_receiver *receiver) {
     if (receiver->fill > 0)
-        guarded([&] { receiver->pass->book.add(std::span(receiver->batch, receiver->fill), receiver->scale); });
+        guarded([&] {
+            const std::span<const tag> tags(receiver->tags, receiver->splits ? receiver->fill : 0);
+            receiver->pass->book.add(std::span(receiver->batch, receiver->fill), receiver->scale, tags);
+        });
     receiver->fill = 0;
     receiver->pass->watch.orders_read(receiver->rows, receiver->pass->book.pool().spilled_bytes());
 }
@@ -181,14 +220,14 @@ std::int64_t at_batch_scale(order_receiver *receiver, decimal amount) {
     return guarded([&] { return rescale(amount.minor, amount.scale, receiver->scale); });
 }
 
-void receive_keyed(order_receiver *receiver, Datum customer, timestamp at, decimal amount) {
+void receive_keyed(order_receiver *receiver, Datum customer, timestamp at, decimal amount, tag with) {
     const byte_span bytes = receiver->key.to_bytes(customer);
     if (bytes.size() > ledger::max_key_bytes)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("customer id is too long"),
                         errdetail("It has %zu bytes; at most %zu are possible.", bytes.size(), ledger::max_key_bytes),
                         errhint("Select a shorter id of the customer, or a hash of it.")));
     const order row{receiver->key.hash(customer, bytes), at, amount.minor};
-    guarded([&] { receiver->pass->book.add(row, bytes, amount.scale); });
+    guarded([&] { receiver->pass->book.add(row, bytes, amount.scale, with); });
     if (receiver->rows % batch_orders == 0)
         hand_over_batch(receiver);
 }
@@ -205,11 +244,13 @@ bool receive(TupleTableSlot *slot, DestReceiver *self) {
     const timestamp at = finite_timestamp(DatumGetTimestampTz(slot->tts_values[time_column]));
     const decimal amount = receiver->read_amount(slot->tts_values[amount_column]);
     const Datum customer = slot->tts_values[customer_column];
+    const tag with = split_of(receiver, slot);
     if (!receiver->key.fits_64_bits()) {
-        receive_keyed(receiver, customer, at, amount);
+        receive_keyed(receiver, customer, at, amount, with);
         return true;
     }
     const std::int64_t minor = at_batch_scale(receiver, amount);
+    receiver->tags[receiver->fill] = with;
     receiver->batch[receiver->fill++] = {receiver->key.to_64_bits(customer), at, minor};
     if (receiver->fill == batch_orders)
         hand_over_batch(receiver);
@@ -220,15 +261,18 @@ void stop(DestReceiver *) {}
 
 } // namespace
 
-order_pass *read_orders(const char *query, Oid key_type) {
+order_pass *read_orders(const char *query, Oid key_type, columns allowed) {
     auto *receiver = static_cast<order_receiver *>(palloc0(sizeof(order_receiver)));
     receiver->interface = {receive, start, stop, stop, DestNone};
     receiver->parent = CurrentMemoryContext;
     receiver->key_type = key_type;
+    receiver->allowed = allowed;
     run_select(query, &receiver->interface);
 
     order_pass *pass = receiver->pass;
     hand_over_batch(receiver);
+    if (receiver->splits)
+        guarded([&] { pass->book.rank_tags(pass->splits.ranks()); });
     pass->watch.enter(phase::folding);
     if (receiver->skipped > 0)
         ereport(NOTICE, (errmsg("skipped %llu orders with a NULL customer, time or amount",

@@ -10,6 +10,7 @@
 #include "bridge/progress.hpp"
 #include "bridge/spill.hpp"
 #include "core/ledger.hpp"
+#include "core/split_values.hpp"
 
 extern "C" {
 #include <utils/typcache.h>
@@ -50,7 +51,7 @@ class order_pass {
   public:
     order_pass(context_memory &in, const customer_key *key, std::size_t budget)
         : context(in.context()), key(*key), file(in.context()), equality(*key),
-          book(in, budget, file, key->fits_64_bits() ? nullptr : &equality) {}
+          book(in, budget, file, key->fits_64_bits() ? nullptr : &equality), splits(in) {}
 
     MemoryContext context;
     customer_key key;
@@ -69,6 +70,7 @@ class order_pass {
 
   public:
     ledger book;
+    split_values splits; // of the query's fourth column
     progress watch;
     std::uint64_t customers = 0;
 };
@@ -80,9 +82,12 @@ inline const char *query_argument(FunctionCallInfo fcinfo) {
     return text_to_cstring(PG_GETARG_TEXT_PP(0));
 }
 
-// Reads all orders of a query: customer, time, amount. Rows with a NULL are skipped and counted in a NOTICE. key_type is
-// the type that the customer column must have, or InvalidOid for any type that can be hashed.
-order_pass *read_orders(const char *query, Oid key_type);
+enum class columns { three, with_split };
+
+// Reads all orders of a query: customer, time, amount and, where the caller has a use for it, optionally a value that
+// splits the customers. Rows with a NULL in the first three are skipped and counted in a NOTICE. key_type is the type
+// that the customer column must have, or InvalidOid for any type that can be hashed.
+order_pass *read_orders(const char *query, Oid key_type, columns allowed = columns::three);
 
 // The next customer; false after the last.
 bool next_customer(order_pass *pass, customer &found);

@@ -149,6 +149,8 @@ std::size_t append(std::span<std::byte> population, const measures &of, int grad
 
 std::size_t append_population(std::span<std::byte> population, byte_span other) {
     const flat_head head = check_flat(other, population_kind, sizeof(member), sizeof(std::int64_t));
+    if (head.count == 0)
+        return 0;
     return append_members(population, head.count, head.scale, grades_of(other), [&](std::size_t i) { return load_member(other, i); });
 }
 
