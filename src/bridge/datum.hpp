@@ -121,7 +121,7 @@ template <> struct owning_datum<std::pmr::vector<double>> {
         array->elemtype = FLOAT8OID;
         ARR_DIMS(array)[0] = static_cast<int>(values.size());
         ARR_LBOUND(array)[0] = 1;
-        std::memcpy(reinterpret_cast<char *>(array) + header, values.data(), values.size() * sizeof(double));
+        std::ranges::copy(std::as_bytes(std::span(values)), reinterpret_cast<std::byte *>(array) + header);
         return PointerGetDatum(array);
     }
 };

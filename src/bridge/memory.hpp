@@ -43,7 +43,8 @@ template <class T> class in_context {
     // Makes T(context_memory & of the new context, arguments...).
     template <class... Arguments> static T *make(MemoryContext parent, const char *name, Arguments... arguments) {
         MemoryContext context = AllocSetContextCreateInternal(parent, name, ALLOCSET_DEFAULT_SIZES);
-        auto *place = static_cast<in_context *>(MemoryContextAlloc(context, sizeof(in_context)));
+        void *memory = MemoryContextAlloc(context, sizeof(in_context) + alignof(in_context)); // palloc aligns to 8 only
+        auto *place = reinterpret_cast<in_context *>(TYPEALIGN(alignof(in_context), reinterpret_cast<std::uintptr_t>(memory)));
         guarded([&] { new (place) in_context(context, arguments...); });
         place->callback_ = {destroy, place, nullptr};
         MemoryContextRegisterResetCallback(context, &place->callback_);

@@ -96,7 +96,7 @@ Datum customer_key::from_bytes(byte_span bytes) const {
     auto *copy = static_cast<char *>(palloc(header + bytes.size()));
     if (header > 0)
         SET_VARSIZE(copy, header + bytes.size());
-    std::memcpy(copy + header, bytes.data(), bytes.size());
+    std::ranges::copy(bytes, reinterpret_cast<std::byte *>(copy) + header);
     return PointerGetDatum(copy);
 }
 
@@ -138,6 +138,8 @@ amount_reader reader_for(Oid type) {
         return [](Datum value) { return decimal{DatumGetInt64(value), 0}; };
     case INT4OID:
         return [](Datum value) { return decimal{DatumGetInt32(value), 0}; };
+    case INT2OID:
+        return [](Datum value) { return decimal{DatumGetInt16(value), 0}; };
     default:
         ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("amounts must be numeric, bigint or integer"),
                         errdetail("The query's third column is %s.", format_type_be(type)), errhint("Cast it to numeric.")));
@@ -275,8 +277,9 @@ order_pass *read_orders(const char *query, Oid key_type, columns allowed) {
         guarded([&] { pass->book.rank_tags(pass->splits.ranks()); });
     pass->watch.enter(phase::folding);
     if (receiver->skipped > 0)
-        ereport(NOTICE, (errmsg("skipped %llu orders with a NULL customer, time or amount",
-                                static_cast<unsigned long long>(receiver->skipped))));
+        ereport(NOTICE, (errmsg_plural("skipped %llu order with a NULL customer, time or amount",
+                                       "skipped %llu orders with a NULL customer, time or amount", receiver->skipped,
+                                       static_cast<unsigned long long>(receiver->skipped))));
     pfree(receiver);
     return pass;
 }

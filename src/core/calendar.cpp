@@ -211,7 +211,7 @@ byte_vector encode_calendar(memory &in, const calendar_name &name) {
     bytes[1] = static_cast<std::byte>(name.period.unit);
     bytes[2] = static_cast<std::byte>(name.period.days >> 8);
     bytes[3] = static_cast<std::byte>(name.period.days & 0xFF);
-    std::memcpy(bytes.data() + header_bytes, name.zone.data(), name.zone.size());
+    std::ranges::copy(std::as_bytes(std::span(name.zone)), bytes.begin() + header_bytes);
     return bytes;
 }
 

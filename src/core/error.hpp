@@ -38,9 +38,7 @@ class short_text {
 
   private:
     void append(std::string_view part) {
-        const std::size_t fits = std::min(part.size(), sizeof text_ - 1 - length_);
-        std::memcpy(text_ + length_, part.data(), fits);
-        length_ += fits;
+        length_ += part.copy(text_ + length_, sizeof text_ - 1 - length_);
         text_[length_] = '\0';
     }
     void append(std::integral auto number) {

@@ -17,6 +17,10 @@ struct flat_head {
 };
 static_assert(sizeof(flat_head) == 16);
 
+[[noreturn]] inline void throw_invalid_state(const short_text &detail) {
+    throw error(invalid_parameter_value, "invalid aggregate state", detail, "Only aggregates call this function.");
+}
+
 // The head of a state of the kind wanted, whose items all lie within the bytes. A state of zeros is an empty one.
 inline flat_head check_flat(byte_span state, char kind, std::size_t item_bytes, std::size_t fixed_bytes = 0) {
     flat_head head{};
@@ -28,9 +32,7 @@ inline flat_head check_flat(byte_span state, char kind, std::size_t item_bytes, 
     }
     if (state.size() < front || head.kind != static_cast<std::uint8_t>(kind) || head.version != flat_head::current_version ||
         head.scale > max_scale || (item_bytes > 0 && head.count > (state.size() - front) / item_bytes))
-        throw error(invalid_parameter_value, "invalid aggregate state",
-                    short_text("The ", state.size(), " bytes are no state of this aggregate."),
-                    "Only aggregates call this function.");
+        throw_invalid_state({"The ", state.size(), " bytes are no state of this aggregate."});
     return head;
 }
 

@@ -72,8 +72,7 @@ byte_vector finish_state(memory &in, byte_span state) {
         poll();
         entries.push_back(load_entry(state, i));
         if (!is_finite(entries.back().at))
-            throw error(invalid_parameter_value, "invalid aggregate state", "It holds an impossible time.",
-                        "Only aggregates call this function.");
+            throw_invalid_state("It holds an impossible time.");
     }
     return encode(entries, head.scale, in);
 }

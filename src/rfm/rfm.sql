@@ -5,10 +5,18 @@ CREATE TYPE crm.rfm AS (recency integer, frequency integer, monetary numeric);
 COMMENT ON TYPE crm.rfm IS
 'Measures of one customer at a date: recency, whole 24-hour days since the last purchase; frequency, purchases in the window; monetary, revenue in the window less refunds, in the currency of the orders.';
 
+COMMENT ON COLUMN crm.rfm.recency IS 'Whole days of 24 hours from the last purchase to as_of.';
+COMMENT ON COLUMN crm.rfm.frequency IS 'Purchases in the window.';
+COMMENT ON COLUMN crm.rfm.monetary IS 'Revenue in the window less refunds, in the currency of the orders.';
+
 CREATE TYPE crm.rfm_bands AS (recency integer[], frequency integer[], monetary numeric[]);
 
 COMMENT ON TYPE crm.rfm_bands IS
 'Cut points of the grades, from the best grade down. recency: the most days that still reach the grade, rising; frequency and monetary: the least that reaches it, falling. As many for each measure, one less than there are grades, 1 to 8; equal neighbours leave a grade empty. A frequency of 0 is always grade 1.';
+
+COMMENT ON COLUMN crm.rfm_bands.recency IS 'The most days that still reach each grade, rising.';
+COMMENT ON COLUMN crm.rfm_bands.frequency IS 'The least purchases that reach each grade, falling.';
+COMMENT ON COLUMN crm.rfm_bands.monetary IS 'The least amount that reaches each grade, falling.';
 
 CREATE TYPE crm.rfm_score;
 
@@ -226,6 +234,9 @@ CREATE TYPE crm.cpm AS (class crm.cpm_class, active boolean);
 COMMENT ON TYPE crm.cpm_class IS
 'Classes of the customer portfolio (CPM, 顧客ポートフォリオ): first_time 初回, infant よちよち, steady コツコツ, trend 流行, loyal 優良.';
 COMMENT ON TYPE crm.cpm IS 'A customer''s class in the portfolio, and whether the customer is still active (現役) or lapsed (離脱).';
+
+COMMENT ON COLUMN crm.cpm.class IS 'The class in the portfolio.';
+COMMENT ON COLUMN crm.cpm.active IS 'Whether the last purchase is recent enough: active (現役), else lapsed (離脱).';
 
 CREATE FUNCTION crm.cpm(h crm.history, as_of timestamptz, lapsed_after integer DEFAULT 240, infant_below integer DEFAULT 90,
                         loyal_from integer DEFAULT 210, revenue numeric DEFAULT 70000) RETURNS crm.cpm

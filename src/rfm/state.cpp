@@ -13,12 +13,15 @@ constexpr char running_kind = 'R', population_kind = 'Q';
 
 // As stored: a wide integer would ask for an alignment that a bytea does not have.
 struct stored_running {
-    std::int64_t as_of, since, last_purchase, purchases_seen;
-    std::int32_t frequency, reserved;
+    std::int64_t as_of, since, last_purchase, purchases_seen, frequency;
     std::int64_t monetary_high;
     std::uint64_t monetary_low;
 };
 static_assert(sizeof(flat_head) + sizeof(stored_running) <= running::state_bytes);
+
+// More than any number of orders can come to, and little enough to be added to and rescaled without overflow.
+constexpr std::int64_t most_orders = (std::int64_t{1} << 62) - 1;
+constexpr wide_int most_money = static_cast<wide_int>(1) << 105;
 
 struct member {
     std::int32_t recency, frequency;
@@ -74,10 +77,13 @@ running running::read(byte_span state) {
     const auto stored = load<stored_running>(state.data() + sizeof head);
     running found{.over = {{stored.as_of}, {stored.since}},
                   .last_purchase = {stored.last_purchase},
-                  .frequency = stored.frequency,
                   .scale = head.scale,
+                  .frequency = stored.frequency,
                   .purchases_seen = stored.purchases_seen};
     found.monetary = static_cast<wide_int>(stored.monetary_high) << 64 | stored.monetary_low;
+    if (found.frequency < 0 || found.frequency > found.purchases_seen || found.purchases_seen > most_orders ||
+        found.monetary > most_money || found.monetary < -most_money || !is_finite(found.last_purchase))
+        throw_invalid_state("It holds impossible measures.");
     return found;
 }
 
@@ -94,8 +100,8 @@ running running::read(byte_span state, const window &in) {
 
 void running::write(std::span<std::byte> state) const {
     const flat_head head{static_cast<std::uint8_t>(running_kind), flat_head::current_version, static_cast<std::uint8_t>(scale), {}, 1};
-    const stored_running stored{over.as_of.us, over.since.us, last_purchase.us, purchases_seen,
-                                frequency,     0,             static_cast<std::int64_t>(monetary >> 64),
+    const stored_running stored{over.as_of.us,  over.since.us, last_purchase.us,
+                                purchases_seen, frequency,     static_cast<std::int64_t>(monetary >> 64),
                                 static_cast<std::uint64_t>(monetary)};
     store(state.data(), head);
     store(state.data() + sizeof head, stored);
@@ -135,7 +141,10 @@ void running::merge(const running &other) {
 std::optional<measures> running::finish() const {
     if (purchases_seen == 0)
         return std::nullopt;
-    return measures{recency_days(last_purchase, over.as_of), frequency, {narrow(monetary, "sum of amounts"), scale}};
+    if (frequency > std::numeric_limits<std::int32_t>::max())
+        throw error(numeric_value_out_of_range, "number of purchases is out of range");
+    return measures{recency_days(last_purchase, over.as_of), static_cast<std::int32_t>(frequency),
+                    {narrow(monetary, "sum of amounts"), scale}};
 }
 
 std::size_t population_bytes(std::size_t customers) { return population_front + customers * sizeof(member); }

@@ -1,0 +1,227 @@
+#include "cohort/cohort.hpp"
+
+#include "core/interrupts.hpp"
+
+#include "core/no_postgres.hpp"
+
+namespace crm::cohort {
+namespace {
+
+constexpr char kind = 'C';
+
+using table = flat_table<cell_key, cell>;
+using list = flat_list<cell_key, cell>;
+
+// What stands in front of the cells.
+struct stored_terms {
+    std::int64_t as_of;
+    std::uint16_t calendar_bytes;
+    std::byte calendar[calendar_name::max_zone_bytes + 7];
+
+    static stored_terms of(const terms &with) {
+        stored_terms stored{with.as_of.us, static_cast<std::uint16_t>(with.calendar.size()), {}};
+        std::ranges::copy(with.calendar, stored.calendar);
+        return stored;
+    }
+    bool operator==(const stored_terms &) const = default;
+};
+
+stored_terms load_terms(byte_span cohorts) { return load<stored_terms>(cohorts.data() + sizeof(flat_head)); }
+
+void scale_revenue(cell &of, std::int64_t factor) { of.set_revenue(of.revenue() * factor); }
+
+// The cells of one customer, by age.
+class customer_cells {
+  public:
+    explicit customer_cells(memory &in) : cells_(&in) {}
+
+    cell &at(std::int32_t age) {
+        if (cells_.empty() || cells_.back().age < age)
+            return cells_.emplace_back(age, cell{}).value;
+        const auto found = std::ranges::lower_bound(cells_, age, {}, &aged::age);
+        return (found->age == age ? found : cells_.insert(found, {age, {}}))->value;
+    }
+
+    struct aged {
+        std::int32_t age;
+        cell value;
+    };
+    std::span<aged> all() { return cells_; }
+
+  private:
+    std::pmr::vector<aged> cells_;
+};
+
+// Periods can step back by one where clocks are set back at midnight; nothing happens before the first purchase, so what
+// a refund or such a clock puts there belongs to age 0.
+customer_cells cells_of(purchases known, std::int64_t cohort, const calendar &ages, memory &scratch) {
+    customer_cells cells(scratch);
+    std::int32_t last_age = 0;
+    interrupt_poll poll;
+    for (const purchase &entry : known.entries) {
+        poll();
+        const auto age = static_cast<std::int32_t>(std::max<std::int64_t>(ages.period_index(entry.at) - cohort, 0));
+        cell &to = cells.at(age);
+        to.set_revenue(to.revenue() + entry.amount);
+        if (!entry.is_refund()) {
+            ++to.orders;
+            to.buyers = 1;
+            last_age = std::max(last_age, age);
+        }
+    }
+    cells.at(last_age).last_purchases = 1;
+    return cells;
+}
+
+bool is_run_of_days(const terms &with) { return decode_calendar(with.calendar)->period.days > 1; }
+
+void set_or_check_terms(table &to, const stored_terms &wanted) {
+    if (to.empty())
+        store(to.fixed().data(), wanted);
+    else if (load<stored_terms>(to.fixed().data()) != wanted)
+        throw error(invalid_parameter_value, "cohorts of different calendars or dates cannot be merged", {},
+                    "Give the same calendar and as_of for all customers.");
+}
+
+// Adds cells(i) for i up to count, at `scale`.
+template <class Cells>
+std::size_t add_cells(std::span<std::byte> state, const stored_terms &with, std::size_t count, int scale, Cells &&cells) {
+    table to(state, kind, sizeof(stored_terms));
+    const std::size_t needed = to.bytes_to_hold(count);
+    if (needed > state.size())
+        return needed;
+    to.use_all_room();
+    set_or_check_terms(to, with);
+    if (scale > to.scale())
+        to.raise_scale(scale, scale_revenue);
+    const std::int64_t factor = powers_of_ten[static_cast<std::size_t>(to.scale() - scale)];
+    for (std::size_t i = 0; i < count; ++i) {
+        auto [key, value] = cells(i);
+        if (factor != 1)
+            scale_revenue(value, factor);
+        to.add(key, value);
+    }
+    return needed;
+}
+
+} // namespace
+
+std::size_t initial_bytes() { return table::bytes_for(64, sizeof(stored_terms)); }
+
+std::size_t count(std::span<std::byte> state, purchases of, const terms &with, const calendar &periods, memory &scratch) {
+    const purchases known = history::until(of, with.as_of);
+    const auto first = std::ranges::find_if(known.entries, [](const purchase &entry) { return !entry.is_refund(); });
+    if (first == known.entries.end())
+        return 0;
+    const std::int64_t cohort = periods.period_index(first->at);
+    const bool own_runs = is_run_of_days(with);
+    customer_cells cells = own_runs ? cells_of(known, 0, periods.anchored_at(periods.local_date(first->at)), scratch)
+                                    : cells_of(known, cohort, periods, scratch);
+    const auto all = cells.all();
+    return add_cells(state, stored_terms::of(with), all.size(), of.scale, [&](std::size_t i) {
+        return table::entry{{static_cast<std::int32_t>(cohort), all[i].age}, all[i].value};
+    });
+}
+
+std::size_t merge_list(std::span<std::byte> state, byte_span cohorts) {
+    const list from(cohorts, kind, sizeof(stored_terms));
+    if (from.size() == 0)
+        return 0;
+    return add_cells(state, load_terms(cohorts), from.size(), from.scale(), [&](std::size_t i) { return from[i]; });
+}
+
+std::size_t merge_state(std::span<std::byte> state, byte_span other) {
+    byte_vector copy(other.begin(), other.end());
+    const byte_vector finished = table(copy, kind, sizeof(stored_terms)).finish(*copy.get_allocator().resource());
+    return merge_list(state, finished);
+}
+
+byte_vector finish(std::span<std::byte> state, memory &in) { return table(state, kind, sizeof(stored_terms)).finish(in); }
+
+byte_vector validated(byte_span untrusted, memory &in) {
+    try {
+        const list cells(untrusted, kind, sizeof(stored_terms));
+        const stored_terms stored = load_terms(untrusted);
+        const bool fits = stored.calendar_bytes <= sizeof stored.calendar;
+        const byte_span calendar = std::span(stored.calendar).first(fits ? stored.calendar_bytes : 0);
+        const bool known = cells.size() == 0 || (is_finite({stored.as_of}) && decode_calendar(calendar));
+        if (fits && known && cells.is_canonical() && stored == stored_terms::of({{stored.as_of}, calendar}))
+            return byte_vector(untrusted.begin(), untrusted.end(), &in);
+    } catch (const error &) {
+        // one error for whatever is wrong with the bytes
+    }
+    throw error(invalid_binary_representation, "invalid representation of crm.cohorts", {}, "Give what crm.cohorts printed or sent.");
+}
+
+terms terms_of(byte_span cohorts) {
+    const auto length = load_terms(cohorts).calendar_bytes;
+    const std::byte *calendar = cohorts.data() + sizeof(flat_head) + offsetof(stored_terms, calendar);
+    return {{load_terms(cohorts).as_of}, {calendar, length}};
+}
+
+stretch stretch_of(byte_span cohorts) {
+    const list cells(cohorts, kind, sizeof(stored_terms));
+    const terms with = terms_of(cohorts);
+    if (cells.size() == 0)
+        return {with.as_of, with.as_of};
+    const std::int64_t day = decode_calendar(with.calendar)->period.first_day(cells[0].key.cohort, {});
+    return {{std::max((day - 1) * microseconds_per_day, earliest_timestamp.us)}, with.as_of};
+}
+
+rows::rows(memory &, byte_span cohorts, const calendar *periods, retention kind)
+    : cells_(cohorts, cohort::kind, sizeof(stored_terms)), as_of_(terms_of(cohorts).as_of),
+      unit_(decode_calendar(terms_of(cohorts).calendar)->period), periods_(*periods), kind_(kind) {}
+
+bool rows::open_cohort() {
+    if (next_cell_ == cells_.size())
+        return false;
+    cohort_ = cells_[next_cell_].key.cohort;
+    age_ = 0;
+    customers_ = 0;
+    cumulative_ = 0;
+    for (std::size_t i = next_cell_; i < cells_.size() && cells_[i].key.cohort == cohort_; ++i)
+        customers_ += cells_[i].value.last_purchases;
+    yet_to_buy_ = customers_;
+    return open_ = true;
+}
+
+// Runs of days begin with each customer's own first purchase: for the first customers on the first day of the cohort, and
+// for the last ones on its last day.
+bool rows::has_begun(std::int64_t age) const {
+    if (unit_.days == 1)
+        return periods_.period_begin(cohort_ + age) <= as_of_;
+    const std::int64_t day = unit_.first_day(cohort_, {}) + age * unit_.days;
+    return periods_.zone().first_at_or_after(day * microseconds_per_day) <= as_of_;
+}
+
+bool rows::has_ended(std::int64_t age) const {
+    if (unit_.days == 1)
+        return has_begun(age + 1);
+    const std::int64_t last_day = unit_.first_day(cohort_, {}) + unit_.days - 1 + (age + 1) * unit_.days;
+    return periods_.zone().first_at_or_after(last_day * microseconds_per_day) <= as_of_;
+}
+
+bool rows::next(row &found) {
+    for (;; open_ = false) {
+        if (!open_ && !open_cohort())
+            return false;
+        const bool more_cells = next_cell_ < cells_.size() && cells_[next_cell_].key.cohort == cohort_;
+        if (!more_cells && !has_begun(age_))
+            continue;
+        const cell here = more_cells && cells_[next_cell_].key.age == age_ ? cells_[next_cell_++].value : cell{};
+        cumulative_ += here.revenue();
+        found = {.cohort = periods_.period_start_date(cohort_),
+                 .age = age_,
+                 .customers = customers_,
+                 .retained = kind_ == retention::on ? here.buyers : yet_to_buy_,
+                 .orders = here.orders,
+                 .revenue = {narrow(here.revenue(), "revenue of a cohort"), cells_.scale()},
+                 .cumulative_revenue = {narrow(cumulative_, "revenue of a cohort"), cells_.scale()},
+                 .elapsed = has_ended(age_)};
+        yet_to_buy_ -= here.last_purchases;
+        ++age_;
+        return true;
+    }
+}
+
+} // namespace crm::cohort

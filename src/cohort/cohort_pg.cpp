@@ -1,0 +1,171 @@
+// SQL face of the cohort slice.
+#include "cohort/cohort.hpp"
+
+#include "bridge/hex.hpp"
+#include "bridge/orders.hpp"
+#include "bridge/rows.hpp"
+#include "bridge/state.hpp"
+#include "bridge/zone.hpp"
+#include "history/datum.hpp"
+
+extern "C" {
+#include <utils/numeric.h>
+}
+
+using namespace crm;
+using namespace crm::bridge;
+
+CRM_ENTRY(crm_cohorts_in) { return value_from_text(fcinfo, cohort::validated); }
+CRM_ENTRY(crm_cohorts_out) { return value_to_text(fcinfo); }
+CRM_ENTRY(crm_cohorts_recv) { return value_from_binary(fcinfo, cohort::validated); }
+CRM_ENTRY(crm_cohorts_send) { return value_to_binary(fcinfo); }
+
+namespace {
+
+// A calendar argument in the form that the counts keep.
+byte_span calendar_bytes(FunctionCallInfo fcinfo, int i) {
+    return bytes_of(reinterpret_cast<const struct varlena *>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(i))));
+}
+
+} // namespace
+
+CRM_ENTRY(crm_cohorts_accumulate) {
+    if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
+        return keep_state(fcinfo);
+    const auto h = datum<history::view>::get(PG_GETARG_DATUM(1));
+    const auto name = datum<calendar_name>::get(PG_GETARG_DATUM(2));
+    const cohort::terms with{datum<timestamp>::get(PG_GETARG_DATUM(3)), calendar_bytes(fcinfo, 2)};
+    const history::summary all = guarded([&] { return history::read_summary({h.bytes}); });
+    if (all.orders() == 0)
+        return keep_state(fcinfo);
+    const calendar &periods = open_calendar(fcinfo, name, all.first_entry, all.last_entry);
+    return change_state(fcinfo, cohort::initial_bytes(), [=, &periods](std::span<std::byte> state) {
+        context_memory here(CurrentMemoryContext);
+        return cohort::count(state, history::decode(h, here), with, periods, here);
+    });
+}
+
+CRM_ENTRY(crm_cohorts_accumulate_cohorts) {
+    if (PG_ARGISNULL(1))
+        return keep_state(fcinfo);
+    const byte_span more = flat_state::to_read(fcinfo, 1);
+    return change_state(fcinfo, cohort::initial_bytes(),
+                        [=](std::span<std::byte> state) { return cohort::merge_list(state, more); });
+}
+
+CRM_ENTRY(crm_cohorts_combine) {
+    if (PG_ARGISNULL(1))
+        return keep_state(fcinfo);
+    const byte_span other = flat_state::to_read(fcinfo, 1);
+    return change_state(fcinfo, cohort::initial_bytes(),
+                        [=](std::span<std::byte> state) { return cohort::merge_state(state, other); });
+}
+
+CRM_ENTRY(crm_cohorts_finish) {
+    const flat_state state = flat_state::to_change(fcinfo, 0);
+    return run<byte_vector>(fcinfo, [&] {
+        context_memory here(CurrentMemoryContext);
+        return cohort::finish(state.bytes(), here);
+    });
+}
+
+namespace {
+
+cohort::retention retention_argument(FunctionCallInfo fcinfo, int i) {
+    const char *label = DatumGetCString(DirectFunctionCall1(enum_out, PG_GETARG_DATUM(i)));
+    return strcmp(label, "on") == 0 ? cohort::retention::on : cohort::retention::on_or_after;
+}
+
+// Writes the rows of one value, its split in front where `splits`.
+void write_rows(row_writer &rows, byte_span cohorts, const calendar &periods, cohort::retention kind, bool splits,
+                std::optional<std::string_view> split) {
+    auto *source = in_context<cohort::rows>::make(CurrentMemoryContext, "pg_crm cohort rows", cohorts, &periods, kind);
+    cohort::row row;
+    while (guarded([&] { return source->next(row); })) {
+        CHECK_FOR_INTERRUPTS();
+        rows.write([&](Datum *values, bool *nulls) {
+            if (splits) {
+                nulls[0] = !split;
+                values[0] = split ? PointerGetDatum(cstring_to_text_with_len(split->data(), static_cast<int>(split->size()))) : Datum{0};
+                ++values, ++nulls;
+            }
+            values[0] = datum<date>::put(row.cohort);
+            values[1] = Int32GetDatum(row.age);
+            values[2] = Int64GetDatum(row.customers);
+            values[3] = Int64GetDatum(row.retained);
+            values[4] = Float8GetDatum(row.rate());
+            values[5] = Int64GetDatum(row.orders);
+            values[6] = numeric_from_decimal(row.revenue);
+            values[7] = numeric_from_decimal(row.cumulative_revenue);
+            values[8] = DirectFunctionCall2(numeric_div, values[7], NumericGetDatum(int64_to_numeric(row.customers)));
+            values[9] = BoolGetDatum(row.elapsed);
+            nulls[4] = nulls[8] = !row.elapsed;
+        });
+    }
+}
+
+} // namespace
+
+CRM_ENTRY(crm_cohort_rows) {
+    const byte_span cohorts = flat_state::to_read(fcinfo, 0);
+    const cohort::retention kind = retention_argument(fcinfo, 1);
+    row_writer rows(fcinfo);
+    const cohort::terms with = cohort::terms_of(cohorts);
+    const auto stretch = guarded([&] { return cohort::stretch_of(cohorts); });
+    const calendar *periods = make_calendar(*decode_calendar(with.calendar), stretch.first, stretch.last, CurrentMemoryContext);
+    write_rows(rows, cohorts, *periods, kind, false, std::nullopt);
+    return 0;
+}
+
+namespace {
+
+// One table of counts for each value that splits the customers.
+class split_counts {
+  public:
+    split_counts(memory &in, std::size_t splits) : in_(in), stores_(&in) { stores_.reserve(splits); }
+
+    void count(const customer &of, const cohort::terms &with, const calendar &periods) {
+        while (stores_.size() <= of.first_tag)
+            stores_.emplace_back(in_, cohort::initial_bytes());
+        stores_[of.first_tag].change([&](std::span<std::byte> state) { return cohort::count(state, of.history, with, periods, in_); });
+    }
+    void finish() {
+        for (flat_store &each : stores_)
+            lists_.push_back(cohort::finish(each.bytes(), in_));
+    }
+    std::size_t size() const { return lists_.size(); }
+    byte_span operator[](std::size_t number) const { return lists_[number]; }
+
+  private:
+    memory &in_;
+    std::pmr::vector<flat_store> stores_;
+    std::pmr::vector<byte_vector> lists_{&in_};
+};
+
+} // namespace
+
+// Arguments: query, calendar, as_of, retention.
+CRM_ENTRY(crm_cohort_table) {
+    const char *query = query_argument(fcinfo);
+    for (int i = 1; i < 4; ++i)
+        if (PG_ARGISNULL(i))
+            ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("calendar, as_of and retention must not be NULL")));
+    const auto name = datum<calendar_name>::get(PG_GETARG_DATUM(1));
+    const cohort::terms with{datum<timestamp>::get(PG_GETARG_DATUM(2)), calendar_bytes(fcinfo, 1)};
+    const cohort::retention kind = retention_argument(fcinfo, 3);
+    row_writer rows(fcinfo);
+    order_pass *pass = read_orders(query, InvalidOid, columns::with_split);
+    const timestamp first = std::min(pass->book.first(), with.as_of);
+    const calendar *periods = make_calendar(name, first, std::max(pass->book.last(), with.as_of), pass->context);
+
+    auto *counts = in_context<split_counts>::make(pass->context, "pg_crm cohorts", pass->splits.size());
+    customer each;
+    while (next_customer(pass, each))
+        guarded([&] { counts->count(each, with, *periods); });
+    guarded([&] { counts->finish(); });
+    for (std::size_t split = 0; split < counts->size(); ++split)
+        if (cohort::terms_of((*counts)[split]).calendar.size() > 0)
+            write_rows(rows, (*counts)[split], *periods, kind, true, pass->splits.text_of(static_cast<tag>(split)));
+    finish(pass);
+    return 0;
+}

@@ -1,0 +1,191 @@
+// Counts by key in flat bytes: a hash table while it grows, a sorted list once it is finished. It serves as the state of
+// aggregates and, sorted, as a value of its own; merging is adding, so neither order nor partition of the input shows.
+//
+// Layout: flat_head, capacity, `fixed` bytes of the owner's, then the slots. Key: two 32-bit numbers or the like, ordered.
+// Value: numbers that add up.
+#pragma once
+
+#include "core/decimal.hpp"
+#include "core/flat.hpp"
+#include "core/hashing.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace crm {
+
+template <class Key, class Value> struct flat_entry {
+    Key key;
+    Value value;
+};
+
+// A finished table: entries in the order of their keys, each key once.
+template <class Key, class Value> class flat_list {
+  public:
+    using entry = flat_entry<Key, Value>;
+
+    // 22023 when the bytes are not a list of this kind.
+    flat_list(byte_span bytes, char kind, std::size_t fixed)
+        : bytes_(bytes), front_(sizeof(flat_head) + fixed), head_(check_flat(bytes, kind, sizeof(entry), fixed)) {}
+
+    // Whether the bytes are what finish() writes.
+    bool is_canonical() const {
+        if (bytes_.size() != front_ + size() * sizeof(entry))
+            return false;
+        for (std::size_t i = 1; i < size(); ++i)
+            if (!((*this)[i - 1].key < (*this)[i].key))
+                return false;
+        return true;
+    }
+
+    std::size_t size() const { return head_.count; }
+    int scale() const { return head_.scale; }
+    entry operator[](std::size_t i) const { return load<entry>(bytes_.data() + front_ + i * sizeof(entry)); }
+
+  private:
+    byte_span bytes_;
+    std::size_t front_;
+    flat_head head_;
+};
+
+// A growing table over bytes that somebody else owns. Bytes of zero are an empty table.
+template <class Key, class Value> class flat_table {
+  public:
+    using entry = flat_entry<Key, Value>;
+    static constexpr std::size_t most_entries = std::size_t{1} << 22;
+
+    // 22023 when the bytes are not a table of this kind.
+    flat_table(std::span<std::byte> bytes, char kind, std::size_t fixed)
+        : bytes_(bytes), front_(sizeof(flat_head) + sizeof(std::uint64_t) + fixed),
+          head_(check_flat(bytes, kind, 0, front_ - sizeof(flat_head))) {
+        capacity_ = load<std::uint64_t>(bytes.data() + sizeof(flat_head));
+        const std::size_t room = (bytes.size() - front_) / sizeof(slot);
+        if (capacity_ > room || !(capacity_ == 0 || std::has_single_bit(capacity_)) || head_.count * 2 > capacity_)
+            throw error(invalid_parameter_value, "invalid aggregate state", {}, "Only aggregates call this function.");
+    }
+
+    static constexpr std::size_t bytes_for(std::size_t capacity, std::size_t fixed) {
+        return sizeof(flat_head) + sizeof(std::uint64_t) + fixed + capacity * sizeof(slot);
+    }
+
+    bool empty() const { return head_.count == 0; }
+    std::size_t size() const { return head_.count; }
+    int scale() const { return head_.scale; }
+    std::span<std::byte> fixed() const { return bytes_.subspan(sizeof(flat_head) + sizeof(std::uint64_t), front_ - sizeof(flat_head) - sizeof(std::uint64_t)); }
+
+    // How many bytes the table must have to take so many more keys: 54000 beyond 4 million keys.
+    std::size_t bytes_to_hold(std::size_t more) const {
+        if (head_.count + more > most_entries)
+            throw error(program_limit_exceeded, "too many different periods or values to count",
+                        short_text("There would be more than ", most_entries, "."), "Choose longer periods, or fewer customers at once.");
+        const std::size_t wanted = std::bit_ceil(std::max<std::size_t>((head_.count + more) * 2, 16));
+        return wanted <= capacity_ ? 0 : bytes_for(wanted, front_ - sizeof(flat_head) - sizeof(std::uint64_t));
+    }
+
+    // Takes possession of bytes that have been added since the table was last written.
+    void use_all_room() {
+        const std::size_t room = std::bit_floor((bytes_.size() - front_) / sizeof(slot));
+        if (room > capacity_)
+            rehash(room);
+    }
+
+    // Room for the key has been made.
+    void add(const Key &key, const Value &value) {
+        slot found = find(key);
+        if (!found.used)
+            ++head_.count;
+        found.used = 1;
+        found.entry.value += value;
+        store(position_, found);
+        store(bytes_.data(), head_);
+    }
+
+    // Brings all values to a finer scale: rescale(value, factor).
+    template <class Rescale> void raise_scale(int scale, Rescale &&rescale) {
+        for (std::size_t i = 0; i < capacity_; ++i) {
+            slot each = load<slot>(slot_at(i));
+            rescale(each.entry.value, powers_of_ten[static_cast<std::size_t>(scale - head_.scale)]);
+            store(slot_at(i), each);
+        }
+        head_.scale = static_cast<std::uint8_t>(scale);
+        store(bytes_.data(), head_);
+    }
+
+    template <class Visit> void each(Visit &&visit) const {
+        for (std::size_t i = 0; i < capacity_; ++i)
+            if (const slot found = load<slot>(slot_at(i)); found.used)
+                visit(found.entry);
+    }
+
+    // The finished list's bytes.
+    byte_vector finish(memory &in) const {
+        std::pmr::vector<entry> entries(&in);
+        entries.reserve(head_.count);
+        each([&](const entry &found) { entries.push_back(found); });
+        std::ranges::sort(entries, {}, &entry::key);
+        const std::size_t front = front_ - sizeof(std::uint64_t);
+        byte_vector list(front + entries.size() * sizeof(entry), &in);
+        store(list.data(), head_);
+        std::ranges::copy(fixed(), list.begin() + sizeof(flat_head));
+        std::ranges::copy(std::as_bytes(std::span(entries)), list.begin() + static_cast<std::ptrdiff_t>(front));
+        return list;
+    }
+
+  private:
+    struct slot {
+        std::uint64_t used;
+        flat_table::entry entry;
+    };
+
+    std::byte *slot_at(std::size_t i) const { return bytes_.data() + front_ + i * sizeof(slot); }
+
+    // The key's slot, or the free one that it may have; remembers its place.
+    slot find(const Key &key) {
+        for (std::size_t at = mix(std::bit_cast<std::uint64_t>(key));; ++at) {
+            position_ = slot_at(at & (capacity_ - 1));
+            slot candidate = load<slot>(position_);
+            if (!candidate.used)
+                return {0, {key, {}}};
+            if (candidate.entry.key == key)
+                return candidate;
+        }
+    }
+
+    void rehash(std::size_t capacity) {
+        std::vector<entry> entries;
+        entries.reserve(head_.count);
+        each([&](const entry &found) { entries.push_back(found); });
+        capacity_ = capacity;
+        head_.count = 0;
+        store(bytes_.data() + sizeof(flat_head), static_cast<std::uint64_t>(capacity));
+        std::ranges::fill(bytes_.subspan(front_, capacity * sizeof(slot)), std::byte{0});
+        store(bytes_.data(), head_);
+        for (const entry &each : entries)
+            add(each.key, each.value);
+    }
+
+    std::span<std::byte> bytes_;
+    std::size_t front_;
+    flat_head head_;
+    std::size_t capacity_ = 0;
+    std::byte *position_ = nullptr;
+};
+
+// A table with memory of its own, for one-pass folds: fold(table bytes) says how many bytes it needs, as above.
+class flat_store {
+  public:
+    flat_store(memory &in, std::size_t bytes) : bytes_(bytes, &in) {}
+
+    template <class Change> void change(Change &&change) {
+        if (const std::size_t needed = change(std::span<std::byte>(bytes_)); needed > bytes_.size()) {
+            bytes_.resize(std::max(needed, 2 * bytes_.size()));
+            change(std::span<std::byte>(bytes_));
+        }
+    }
+    std::span<std::byte> bytes() { return bytes_; }
+
+  private:
+    byte_vector bytes_;
+};
+
+} // namespace crm
