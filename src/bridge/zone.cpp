@@ -132,6 +132,19 @@ timestamp later(timestamp at, duration by) {
     return __builtin_add_overflow(at.us, by.us, &sum.us) ? timestamp{PG_INT64_MAX} : sum;
 }
 
+// Months and longer take some arithmetic a day, which a stretch of a few centuries spares.
+day_table make_day_table(calendar_period period, timestamp first, timestamp last, MemoryContext keep) {
+    constexpr std::int64_t most_days = 120'000;
+    const std::int64_t first_day = floor_divide(first.us, microseconds_per_day) - 1;
+    const std::int64_t days = floor_divide(last.us, microseconds_per_day) + 2 - first_day;
+    if (period.unit == period_unit::day || period.unit == period_unit::week || days > most_days)
+        return {};
+    auto *index = static_cast<std::int32_t *>(MemoryContextAlloc(keep, static_cast<std::size_t>(days) * sizeof(std::int32_t)));
+    for (std::int64_t i = 0; i < days; ++i)
+        index[i] = static_cast<std::int32_t>(period.index_of({static_cast<std::int32_t>(first_day + i)}, {}));
+    return {first_day, {index, static_cast<std::size_t>(days)}};
+}
+
 // One calendar of a call site, in a list with the one used last in front.
 struct kept_calendar {
     kept_calendar *next;
@@ -214,7 +227,8 @@ zone_offsets read_zone(std::string_view zone, timestamp first, timestamp last, M
 calendar *make_calendar(const calendar_name &name, timestamp first, timestamp last, MemoryContext keep) {
     const duration margin = calendar::margin(name.period);
     const zone_offsets zone = read_zone(name.zone, {first.us - margin.us}, later(last, margin), keep);
-    return new (MemoryContextAlloc(keep, sizeof(calendar))) calendar(name.period, zone);
+    const day_table days = make_day_table(name.period, first, last, keep);
+    return new (MemoryContextAlloc(keep, sizeof(calendar))) calendar(name.period, zone, {}, days);
 }
 
 const calendar &open_calendar(FunctionCallInfo fcinfo, const calendar_name &name, timestamp first, timestamp last) {

@@ -26,6 +26,13 @@ struct stored_terms {
     bool operator==(const stored_terms &) const = default;
 };
 
+// Compares only what the terms fill: this stands in the way of every customer.
+bool are_stored(const terms &with, byte_span fixed) {
+    const auto front = load<std::int64_t>(fixed.data());
+    const auto length = load<std::uint16_t>(fixed.data() + offsetof(stored_terms, calendar_bytes));
+    return front == with.as_of.us && std::ranges::equal(fixed.subspan(offsetof(stored_terms, calendar), length), with.calendar);
+}
+
 stored_terms load_terms(byte_span cohorts) { return load<stored_terms>(cohorts.data() + sizeof(flat_head)); }
 
 void scale_revenue(cell &of, std::int64_t factor) { of.set_revenue(of.revenue() * factor); }
@@ -75,17 +82,17 @@ customer_cells cells_of(purchases known, std::int64_t cohort, const calendar &ag
 
 bool is_run_of_days(const terms &with) { return decode_calendar(with.calendar)->period.days > 1; }
 
-void set_or_check_terms(table &to, const stored_terms &wanted) {
+void set_or_check_terms(table &to, const terms &wanted) {
     if (to.empty())
-        store(to.fixed().data(), wanted);
-    else if (load<stored_terms>(to.fixed().data()) != wanted)
+        store(to.fixed().data(), stored_terms::of(wanted));
+    else if (!are_stored(wanted, to.fixed()))
         throw error(invalid_parameter_value, "cohorts of different calendars or dates cannot be merged", {},
                     "Give the same calendar and as_of for all customers.");
 }
 
 // Adds cells(i) for i up to count, at `scale`.
 template <class Cells>
-std::size_t add_cells(std::span<std::byte> state, const stored_terms &with, std::size_t count, int scale, Cells &&cells) {
+std::size_t add_cells(std::span<std::byte> state, const terms &with, std::size_t count, int scale, Cells &&cells) {
     table to(state, kind, sizeof(stored_terms));
     const std::size_t needed = to.bytes_to_hold(count);
     if (needed > state.size())
@@ -118,7 +125,7 @@ std::size_t count(std::span<std::byte> state, purchases of, const terms &with, c
     customer_cells cells = own_runs ? cells_of(known, 0, periods.anchored_at(periods.local_date(first->at)), scratch)
                                     : cells_of(known, cohort, periods, scratch);
     const auto all = cells.all();
-    return add_cells(state, stored_terms::of(with), all.size(), of.scale, [&](std::size_t i) {
+    return add_cells(state, with, all.size(), of.scale, [&](std::size_t i) {
         return table::entry{{static_cast<std::int32_t>(cohort), all[i].age}, all[i].value};
     });
 }
@@ -127,7 +134,7 @@ std::size_t merge_list(std::span<std::byte> state, byte_span cohorts) {
     const list from(cohorts, kind, sizeof(stored_terms));
     if (from.size() == 0)
         return 0;
-    return add_cells(state, load_terms(cohorts), from.size(), from.scale(), [&](std::size_t i) { return from[i]; });
+    return add_cells(state, terms_of(cohorts), from.size(), from.scale(), [&](std::size_t i) { return from[i]; });
 }
 
 std::size_t merge_state(std::span<std::byte> state, byte_span other) {

@@ -52,23 +52,28 @@ class byte_reader {
         return std::to_integer<unsigned>(*at_++);
     }
     std::uint64_t varint() {
-        std::uint64_t value = byte();
-        if (value < 0x80)
-            return value;
-        value &= 0x7F;
-        for (unsigned shift = 7; shift < 64; shift += 7) {
-            const std::uint64_t next = byte();
-            if (shift == 63 && next > 1)
-                break;
-            value |= (next & 0x7F) << shift;
-            if (next < 0x80)
-                return value;
-        }
-        throw error(data_corrupted, "stored value holds a malformed number");
+        if (at_ != end_ && *at_ < std::byte{0x80}) [[likely]]
+            return std::to_integer<std::uint64_t>(*at_++);
+        return end_ - at_ >= static_cast<std::ptrdiff_t>(byte_writer::max_varint) ? long_varint([this] { return std::to_integer<unsigned>(*at_++); })
+                                                                                  : long_varint([this] { return byte(); });
     }
     bool at_end() const { return at_ == end_; }
 
   private:
+    template <class Next> std::uint64_t long_varint(Next &&next_byte) {
+        std::uint64_t value = 0;
+        for (unsigned shift = 0; shift < 64; shift += 7) {
+            const std::uint64_t next = next_byte();
+            value |= (next & 0x7F) << shift;
+            if (next < 0x80) {
+                if (shift == 63 && next > 1)
+                    break;
+                return value;
+            }
+        }
+        throw error(data_corrupted, "stored value holds a malformed number");
+    }
+
     const std::byte *at_, *end_;
 };
 

@@ -64,11 +64,17 @@ class zone_offsets {
     mutable std::size_t hit_ = 0; // where the last search ended: orders come in runs
 };
 
+// The numbers of the periods of successive days, looked up rather than computed. They belong to somebody else.
+struct day_table {
+    std::int64_t first_day = 0;
+    std::span<const std::int32_t> index;
+};
+
 // A period in a zone. Every instant asked about, and the periods around it, must be covered by the zone's offsets.
 class calendar {
   public:
-    calendar(calendar_period period, const zone_offsets &zone, date anchor = {})
-        : period_(period), zone_(zone), anchor_(anchor) {}
+    calendar(calendar_period period, const zone_offsets &zone, date anchor = {}, day_table days = {})
+        : period_(period), zone_(zone), anchor_(anchor), days_(days) {}
 
     // How far the offsets must reach beyond the first and the last instant asked about.
     static duration margin(calendar_period period) { return {(period.most_days() + 3) * microseconds_per_day}; }
@@ -81,7 +87,11 @@ class calendar {
         return {static_cast<std::int32_t>(floor_divide(at.us + zone_.offset_at(at), microseconds_per_day))};
     }
     // A running number of the period. The functions below take it, or its neighbours.
-    std::int64_t period_index(timestamp at) const { return period_.index_of(local_date(at), anchor_); }
+    std::int64_t period_index(timestamp at) const {
+        const date local = local_date(at);
+        const auto place = static_cast<std::uint64_t>(local.days - days_.first_day);
+        return place < days_.index.size() ? days_.index[place] : period_.index_of(local, anchor_);
+    }
     // 22008 when it lies before the first date that PostgreSQL knows.
     date period_start_date(std::int64_t index) const;
     // The first instant whose local date is in the period or, where the zone skips the period, after it. Not finite
@@ -92,6 +102,7 @@ class calendar {
     calendar_period period_;
     zone_offsets zone_;
     date anchor_;
+    day_table days_;
 };
 
 // A calendar as it is written and stored: its period and the name of its zone.

@@ -3,6 +3,7 @@
 
 #include "core/types.hpp"
 
+#include <chrono>
 #include <optional>
 #include <string_view>
 
@@ -25,6 +26,12 @@ constexpr std::int64_t days_from_civil(civil_date date) {
 }
 
 constexpr civil_date civil_from_days(std::int64_t days) {
+    // The standard library is faster, but ends with the year 32767.
+    constexpr std::int64_t ten_thousand_years = 3'652'425;
+    if (days > -ten_thousand_years && days < ten_thousand_years) {
+        const std::chrono::year_month_day date(std::chrono::sys_days(std::chrono::days(days + 10'957)));
+        return {int{date.year()}, static_cast<int>(unsigned{date.month()}), static_cast<int>(unsigned{date.day()})};
+    }
     days += 730'425;
     const std::int64_t era = (days >= 0 ? days : days - 146'096) / 146'097;
     const std::int64_t day_of_era = days - era * 146'097;

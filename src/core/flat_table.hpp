@@ -91,13 +91,16 @@ template <class Key, class Value> class flat_table {
 
     // Room for the key has been made.
     void add(const Key &key, const Value &value) {
-        slot found = find(key);
-        if (!found.used)
+        std::byte *at = place_of(key);
+        if (load<std::uint64_t>(at) == 0) {
+            store(at, slot{1, {key, value}});
             ++head_.count;
-        found.used = 1;
-        found.entry.value += value;
-        store(position_, found);
-        store(bytes_.data(), head_);
+            store(bytes_.data(), head_);
+            return;
+        }
+        auto sum = load<Value>(at + value_offset);
+        sum += value;
+        store(at + value_offset, sum);
     }
 
     // Brings all values to a finer scale: rescale(value, factor).
@@ -136,18 +139,17 @@ template <class Key, class Value> class flat_table {
         std::uint64_t used;
         flat_table::entry entry;
     };
+    static constexpr std::size_t key_offset = offsetof(slot, entry) + offsetof(entry, key),
+                                 value_offset = offsetof(slot, entry) + offsetof(entry, value);
 
     std::byte *slot_at(std::size_t i) const { return bytes_.data() + front_ + i * sizeof(slot); }
 
-    // The key's slot, or the free one that it may have; remembers its place.
-    slot find(const Key &key) {
-        for (std::size_t at = mix(std::bit_cast<std::uint64_t>(key));; ++at) {
-            position_ = slot_at(at & (capacity_ - 1));
-            slot candidate = load<slot>(position_);
-            if (!candidate.used)
-                return {0, {key, {}}};
-            if (candidate.entry.key == key)
-                return candidate;
+    // The key's slot, or the free one that it may have.
+    std::byte *place_of(const Key &key) const {
+        for (std::size_t i = mix(std::bit_cast<std::uint64_t>(key));; ++i) {
+            std::byte *at = slot_at(i & (capacity_ - 1));
+            if (load<std::uint64_t>(at) == 0 || load<Key>(at + key_offset) == key)
+                return at;
         }
     }
 
@@ -168,7 +170,6 @@ template <class Key, class Value> class flat_table {
     std::size_t front_;
     flat_head head_;
     std::size_t capacity_ = 0;
-    std::byte *position_ = nullptr;
 };
 
 // A table with memory of its own, for one-pass folds: fold(table bytes) says how many bytes it needs, as above.
