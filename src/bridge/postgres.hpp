@@ -32,9 +32,6 @@ extern "C" {
 #endif
 }
 
-#undef Min
-#undef Max
-#undef Abs
 #undef gettext
 #undef printf
 #undef snprintf

@@ -3,6 +3,10 @@
 
 #include "bridge/datum.hpp"
 
+extern "C" {
+#include <utils/tuplestore.h>
+}
+
 namespace crm::bridge {
 
 class row_writer {
