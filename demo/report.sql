@@ -64,7 +64,20 @@ WHERE segment = 'at_risk' AND f >= 3
 ORDER BY monetary DESC, customer_id
 LIMIT 10;
 
-\echo '4. The shop in small: bytes per purchase    購買1件あたりのバイト数'
+\echo '4. Who comes back: customers by the month of their first order    継続率'
+\echo '   (columns: months since; % who bought in that month; ░ below 15, ▒ below 20, ▓ below 25, █ from 25; … is still running)'
+\echo
+SELECT format('%s %s', to_char(cohort, 'YYYY-MM'), to_char(customers, '999,990')) AS "First order, customers", age,
+       CASE WHEN age = 0 THEN '100'
+            WHEN elapsed THEN format('%s %s', substr('░▒▓█', 1 + width_bucket(percent, '{15,20,25}'), 1), lpad(percent::text, 2))
+            ELSE '…' END AS retention
+FROM crm.cohort_rows((SELECT crm.cohorts(history, 'month Asia/Tokyo', :'as_of') FROM histories)),
+     LATERAL (SELECT round(100 * retention)::int AS percent) AS p
+WHERE cohort >= (timestamptz :'as_of' - interval '12 months')::date AND cohort < :'as_of'::date
+ORDER BY cohort, age
+\crosstabview 1 age retention
+
+\echo '5. The shop in small: bytes per purchase    購買1件あたりのバイト数'
 \echo
 WITH sizes AS (
     SELECT (SELECT count(*) FROM crm.purchases(history)) AS purchases, pg_column_size(history) AS value,

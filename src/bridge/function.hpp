@@ -22,6 +22,14 @@ template <class T> struct argument<std::optional<T>> {
     }
 };
 
+// What has been packed already.
+struct packed {
+    Datum value;
+};
+template <> struct datum<packed> {
+    static Datum put(packed value) { return value.value; }
+};
+
 template <class T> Datum pack(FunctionCallInfo, const T &value) { return datum<T>::put(value); }
 template <class T> Datum pack(FunctionCallInfo fcinfo, const std::optional<T> &value) {
     if (value)
@@ -40,6 +48,15 @@ template <class Result, class Core> Datum run(FunctionCallInfo fcinfo, Core &&co
         return guarded([&] { return owning_datum<Result>::put(core()); });
     else
         return pack(fcinfo, guarded(core));
+}
+
+// The same for a result that owns memory, or is NULL.
+template <class Core> Datum run_optional(FunctionCallInfo fcinfo, Core &&core) {
+    return pack(fcinfo, guarded([&] {
+                    const auto result = core();
+                    using value = typename std::remove_cvref_t<decltype(result)>::value_type;
+                    return result ? std::optional(packed{owning_datum<value>::put(*result)}) : std::nullopt;
+                }));
 }
 
 template <class Result, class... Arguments> Datum call(FunctionCallInfo fcinfo, Result (*core)(Arguments...)) {

@@ -106,7 +106,9 @@ decimal decimal_from_numeric(Datum value) {
         minor /= powers_of_ten[static_cast<std::size_t>(spare)];
         scale -= spare;
     }
-    for (; scale > max_scale && minor % 10 == 0; --scale)
+    // Zeros at the end go when the amount is long: they would take room from sums.
+    const bool is_long = scale > max_scale || minor > std::numeric_limits<std::int64_t>::max() / 1'000'000;
+    for (; is_long && scale > 0 && minor % 10 == 0; --scale)
         minor /= 10;
     if (scale > max_scale)
         raise_out_of_range(value, finer_hint);

@@ -30,7 +30,8 @@ struct stored_terms {
 bool are_stored(const terms &with, byte_span fixed) {
     const auto front = load<std::int64_t>(fixed.data());
     const auto length = load<std::uint16_t>(fixed.data() + offsetof(stored_terms, calendar_bytes));
-    return front == with.as_of.us && std::ranges::equal(fixed.subspan(offsetof(stored_terms, calendar), length), with.calendar);
+    return front == with.as_of.us && length == with.calendar.size() &&
+           std::ranges::equal(fixed.subspan(offsetof(stored_terms, calendar), length), with.calendar);
 }
 
 stored_terms load_terms(byte_span cohorts) { return load<stored_terms>(cohorts.data() + sizeof(flat_head)); }
@@ -90,6 +91,31 @@ void set_or_check_terms(table &to, const terms &wanted) {
                     "Give the same calendar and as_of for all customers.");
 }
 
+// Whether the cells can have come from purchases until as_of.
+bool are_possible(const list &cells, const terms &with) {
+    const calendar_period unit = decode_calendar(with.calendar)->period;
+    const std::int64_t last_day = floor_divide(with.as_of.us, microseconds_per_day) + 1; // wherever it is
+    for (std::size_t i = 0; i < cells.size();) {
+        const std::int32_t cohort = cells[i].key.cohort;
+        const std::size_t first = i;
+        wide_int customers = 0, most_buyers = 0;
+        for (; i < cells.size() && cells[i].key.cohort == cohort; ++i) {
+            const auto &[key, value] = cells[i];
+            const std::int64_t begin = unit.days > 1 ? unit.first_day(cohort, {}) + std::int64_t{key.age} * unit.days
+                                                     : unit.first_day(std::int64_t{cohort} + key.age, {});
+            if (key.age < 0 || begin > last_day || value.last_purchases < 0 || value.buyers < value.last_purchases ||
+                value.orders < value.buyers)
+                return false;
+            customers += value.last_purchases;
+            most_buyers = std::max<wide_int>(most_buyers, value.buyers);
+        }
+        if (cells[first].key.age != 0 || cells[first].value.buyers != customers || customers < 1 || most_buyers > customers ||
+            unit.first_day(cohort, {}) * microseconds_per_day < earliest_timestamp.us - 40'000 * microseconds_per_day)
+            return false;
+    }
+    return true;
+}
+
 // Adds cells(i) for i up to count, at `scale`.
 template <class Cells>
 std::size_t add_cells(std::span<std::byte> state, const terms &with, std::size_t count, int scale, Cells &&cells) {
@@ -143,7 +169,10 @@ std::size_t merge_state(std::span<std::byte> state, byte_span other) {
     return merge_list(state, finished);
 }
 
-byte_vector finish(std::span<std::byte> state, memory &in) { return table(state, kind, sizeof(stored_terms)).finish(in); }
+std::optional<byte_vector> finish(std::span<std::byte> state, memory &in) {
+    const table counted(state, kind, sizeof(stored_terms));
+    return counted.empty() ? std::nullopt : std::optional(validated(counted.finish(in), in));
+}
 
 byte_vector validated(byte_span untrusted, memory &in) {
     try {
@@ -151,8 +180,9 @@ byte_vector validated(byte_span untrusted, memory &in) {
         const stored_terms stored = load_terms(untrusted);
         const bool fits = stored.calendar_bytes <= sizeof stored.calendar;
         const byte_span calendar = std::span(stored.calendar).first(fits ? stored.calendar_bytes : 0);
-        const bool known = cells.size() == 0 || (is_finite({stored.as_of}) && decode_calendar(calendar));
-        if (fits && known && cells.is_canonical() && stored == stored_terms::of({{stored.as_of}, calendar}))
+        const bool known = cells.size() > 0 && is_finite({stored.as_of}) && decode_calendar(calendar);
+        if (fits && known && cells.is_canonical() && stored == stored_terms::of({{stored.as_of}, calendar}) &&
+            are_possible(cells, {{stored.as_of}, calendar}))
             return byte_vector(untrusted.begin(), untrusted.end(), &in);
     } catch (const error &) {
         // one error for whatever is wrong with the bytes
@@ -162,6 +192,8 @@ byte_vector validated(byte_span untrusted, memory &in) {
 
 terms terms_of(byte_span cohorts) {
     const auto length = load_terms(cohorts).calendar_bytes;
+    if (length > sizeof(stored_terms::calendar))
+        throw_invalid_state("The name of its calendar is too long.");
     const std::byte *calendar = cohorts.data() + sizeof(flat_head) + offsetof(stored_terms, calendar);
     return {{load_terms(cohorts).as_of}, {calendar, length}};
 }

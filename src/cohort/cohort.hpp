@@ -48,8 +48,8 @@ std::size_t count(std::span<std::byte> state, purchases of, const terms &with, c
 std::size_t merge_state(std::span<std::byte> state, byte_span other);
 std::size_t merge_list(std::span<std::byte> state, byte_span cohorts);
 
-// crm.cohorts: the counts as a value, sorted.
-byte_vector finish(std::span<std::byte> state, memory &in);
+// crm.cohorts: the counts as a value, sorted; nothing without customers.
+std::optional<byte_vector> finish(std::span<std::byte> state, memory &in);
 byte_vector validated(byte_span untrusted, memory &in);
 terms terms_of(byte_span cohorts);
 

@@ -63,7 +63,7 @@ CRM_ENTRY(crm_cohorts_combine) {
 
 CRM_ENTRY(crm_cohorts_finish) {
     const flat_state state = flat_state::to_change(fcinfo, 0);
-    return run<byte_vector>(fcinfo, [&] {
+    return run_optional(fcinfo, [&] {
         context_memory here(CurrentMemoryContext);
         return cohort::finish(state.bytes(), here);
     });
@@ -131,7 +131,7 @@ class split_counts {
     }
     void finish() {
         for (flat_store &each : stores_)
-            lists_.push_back(cohort::finish(each.bytes(), in_));
+            lists_.push_back(cohort::finish(each.bytes(), in_).value_or(byte_vector(&in_)));
     }
     std::size_t size() const { return lists_.size(); }
     byte_span operator[](std::size_t number) const { return lists_[number]; }
@@ -164,7 +164,7 @@ CRM_ENTRY(crm_cohort_table) {
         guarded([&] { counts->count(each, with, *periods); });
     guarded([&] { counts->finish(); });
     for (std::size_t split = 0; split < counts->size(); ++split)
-        if (cohort::terms_of((*counts)[split]).calendar.size() > 0)
+        if (!(*counts)[split].empty())
             write_rows(rows, (*counts)[split], *periods, kind, true, pass->splits.text_of(static_cast<tag>(split)));
     finish(pass);
     return 0;

@@ -76,8 +76,9 @@ class calendar {
     calendar(calendar_period period, const zone_offsets &zone, date anchor = {}, day_table days = {})
         : period_(period), zone_(zone), anchor_(anchor), days_(days) {}
 
-    // How far the offsets must reach beyond the first and the last instant asked about.
-    static duration margin(calendar_period period) { return {(period.most_days() + 3) * microseconds_per_day}; }
+    // How far the offsets must reach beyond the first and the last instant asked about: an age that begins on the last
+    // day of a run of days ends nearly two runs later.
+    static duration margin(calendar_period period) { return {(2 * period.most_days() + 3) * microseconds_per_day}; }
 
     const zone_offsets &zone() const { return zone_; }
     // The same calendar, with runs of several days counted from this date instead of 2000-01-01.

@@ -30,7 +30,9 @@ template <class Key, class Value> class flat_list {
 
     // Whether the bytes are what finish() writes.
     bool is_canonical() const {
-        if (bytes_.size() != front_ + size() * sizeof(entry))
+        const flat_head stored = load<flat_head>(bytes_.data());
+        if (bytes_.size() != front_ + size() * sizeof(entry) || stored.kind != head_.kind ||
+            std::ranges::count(stored.reserved, 0) != sizeof stored.reserved)
             return false;
         for (std::size_t i = 1; i < size(); ++i)
             if (!((*this)[i - 1].key < (*this)[i].key))
@@ -61,7 +63,7 @@ template <class Key, class Value> class flat_table {
         capacity_ = load<std::uint64_t>(bytes.data() + sizeof(flat_head));
         const std::size_t room = (bytes.size() - front_) / sizeof(slot);
         if (capacity_ > room || !(capacity_ == 0 || std::has_single_bit(capacity_)) || head_.count * 2 > capacity_)
-            throw error(invalid_parameter_value, "invalid aggregate state", {}, "Only aggregates call this function.");
+            throw_invalid_state("Its capacity is impossible.");
     }
 
     static constexpr std::size_t bytes_for(std::size_t capacity, std::size_t fixed) {
@@ -73,12 +75,10 @@ template <class Key, class Value> class flat_table {
     int scale() const { return head_.scale; }
     std::span<std::byte> fixed() const { return bytes_.subspan(sizeof(flat_head) + sizeof(std::uint64_t), front_ - sizeof(flat_head) - sizeof(std::uint64_t)); }
 
-    // How many bytes the table must have to take so many more keys: 54000 beyond 4 million keys.
+    // How many bytes the table must have to take so many more keys.
     std::size_t bytes_to_hold(std::size_t more) const {
-        if (head_.count + more > most_entries)
-            throw error(program_limit_exceeded, "too many different periods or values to count",
-                        short_text("There would be more than ", most_entries, "."), "Choose longer periods, or fewer customers at once.");
-        const std::size_t wanted = std::bit_ceil(std::max<std::size_t>((head_.count + more) * 2, 16));
+        const std::size_t keys = std::min(head_.count + more, most_entries);
+        const std::size_t wanted = std::bit_ceil(std::max<std::size_t>(keys * 2, 16));
         return wanted <= capacity_ ? 0 : bytes_for(wanted, front_ - sizeof(flat_head) - sizeof(std::uint64_t));
     }
 
@@ -89,10 +89,13 @@ template <class Key, class Value> class flat_table {
             rehash(room);
     }
 
-    // Room for the key has been made.
+    // Room for the key has been made. 54000 for one key more than 4 million.
     void add(const Key &key, const Value &value) {
         std::byte *at = place_of(key);
         if (load<std::uint64_t>(at) == 0) {
+            if (head_.count == most_entries)
+                throw error(program_limit_exceeded, "too many different periods or values to count",
+                            short_text("There are more than ", most_entries, "."), "Choose longer periods, or fewer customers at once.");
             store(at, slot{1, {key, value}});
             ++head_.count;
             store(bytes_.data(), head_);
@@ -125,6 +128,8 @@ template <class Key, class Value> class flat_table {
         std::pmr::vector<entry> entries(&in);
         entries.reserve(head_.count);
         each([&](const entry &found) { entries.push_back(found); });
+        if (entries.size() != head_.count)
+            throw_invalid_state("Its count is wrong.");
         std::ranges::sort(entries, {}, &entry::key);
         const std::size_t front = front_ - sizeof(std::uint64_t);
         byte_vector list(front + entries.size() * sizeof(entry), &in);
@@ -146,11 +151,13 @@ template <class Key, class Value> class flat_table {
 
     // The key's slot, or the free one that it may have.
     std::byte *place_of(const Key &key) const {
-        for (std::size_t i = mix(std::bit_cast<std::uint64_t>(key));; ++i) {
-            std::byte *at = slot_at(i & (capacity_ - 1));
+        const std::size_t first = mix(std::bit_cast<std::uint64_t>(key));
+        for (std::size_t i = 0; i < capacity_; ++i) {
+            std::byte *at = slot_at((first + i) & (capacity_ - 1));
             if (load<std::uint64_t>(at) == 0 || load<Key>(at + key_offset) == key)
                 return at;
         }
+        throw_invalid_state("All of its places are taken.");
     }
 
     void rehash(std::size_t capacity) {

@@ -71,19 +71,29 @@ CRM_FUNCTION(crm_history_subtract, history::subtract)
 CRM_FUNCTION(crm_history_add, history::add)
 CRM_FUNCTION(crm_history_until, [](memory &in, view h, timestamp as_of) { return history::until(in, h, as_of); })
 
+namespace {
+
+// The first instant at a bound, or after it; bounds may be infinite by value too.
+timestamp first_from(Datum bound, bool after) {
+    const TimestampTz at = DatumGetTimestampTz(bound);
+    if (TIMESTAMP_NOT_FINITE(at))
+        return TIMESTAMP_IS_NOBEGIN(at) ? earliest_timestamp : end_of_timestamps;
+    return {at + after};
+}
+
+} // namespace
+
 CRM_ENTRY(crm_history_within) {
     const view h = datum<view>::get(PG_GETARG_DATUM(0));
     RangeType *range = PG_GETARG_RANGE_P(1);
     RangeBound lower, upper;
     bool empty;
     range_deserialize(lookup_type_cache(RangeTypeGetOid(range), TYPECACHE_RANGE_INFO), range, &lower, &upper, &empty);
-    const bool from_start = lower.infinite || TIMESTAMP_IS_NOBEGIN(DatumGetTimestampTz(lower.val));
-    const bool to_end = upper.infinite || TIMESTAMP_IS_NOEND(DatumGetTimestampTz(upper.val));
-    const timestamp from = from_start ? earliest_timestamp : timestamp{DatumGetTimestampTz(lower.val) + !lower.inclusive};
-    const timestamp before = to_end ? end_of_timestamps : timestamp{DatumGetTimestampTz(upper.val) + upper.inclusive};
+    const timestamp from = empty || lower.infinite ? earliest_timestamp : first_from(lower.val, !lower.inclusive);
+    const timestamp before = empty ? from : (upper.infinite ? end_of_timestamps : first_from(upper.val, upper.inclusive));
     return run<byte_vector>(fcinfo, [&] {
         context_memory here(CurrentMemoryContext);
-        return history::within(here, h, from, empty ? from : before);
+        return history::within(here, h, from, std::max(from, before));
     });
 }
 

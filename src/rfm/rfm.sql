@@ -259,8 +259,9 @@ CREATE FUNCTION crm.rfm_table(query text, as_of timestamptz DEFAULT now(), span 
     RETURNS TABLE(customer_id bigint, recency integer, frequency integer, monetary numeric, r smallint, f smallint, m smallint,
                   score crm.rfm_score, segment text)
     LANGUAGE c STABLE PARALLEL UNSAFE COST 1000000 ROWS 100000 AS 'MODULE_PATHNAME', 'crm_rfm_table';
-CREATE FUNCTION crm.rfm_table(query text, key anyelement, as_of timestamptz DEFAULT now(), span interval DEFAULT '1 year',
-                              bands crm.rfm_bands DEFAULT NULL, grades integer DEFAULT NULL, map name DEFAULT 'six')
+-- as_of stands last here: so no literal in second or third place fits this function better than the one above.
+CREATE FUNCTION crm.rfm_table(query text, key anyelement, span interval DEFAULT '1 year', bands crm.rfm_bands DEFAULT NULL,
+                              grades integer DEFAULT NULL, map name DEFAULT 'six', as_of timestamptz DEFAULT now())
     RETURNS TABLE(customer_id anyelement, recency integer, frequency integer, monetary numeric, r smallint, f smallint, m smallint,
                   score crm.rfm_score, segment text)
     LANGUAGE c STABLE PARALLEL UNSAFE COST 1000000 ROWS 100000 AS 'MODULE_PATHNAME', 'crm_rfm_table';
@@ -279,7 +280,7 @@ COMMENT ON FUNCTION crm.rfm_table(text, text, interval, crm.rfm_bands, integer, 
 'As crm.rfm_table(query, as_of timestamptz, …), for an as_of written as a literal without its type: crm.rfm_table(''…'', ''2026-01-01'').';
 COMMENT ON FUNCTION crm.rfm_table(text, timestamptz, interval, crm.rfm_bands, integer, name) IS
 'Measures, grades and segment of every customer of a query, in one pass. The query is as for crm.histories. as_of: purchases after it do not exist; span: the window of frequency and monetary, NULL for the lifetime. bands: fixed cut points, crm.rfm_bands() by default; or grades: quantiles of just this population. map: segments from crm.rfm_map, NULL for none. Somebody without a purchase at as_of has no row. Memory: pg_crm.memory. Errors: as crm.histories; 22023 bands and grades together, span not positive, map made for another number of grades; 42704 unknown map.';
-COMMENT ON FUNCTION crm.rfm_table(text, anyelement, timestamptz, interval, crm.rfm_bands, integer, name) IS
+COMMENT ON FUNCTION crm.rfm_table(text, anyelement, interval, crm.rfm_bands, integer, name, timestamptz) IS
 'As crm.rfm_table(query, …), for customers of any type that can be hashed, which key shows: key => NULL::uuid.';
 
 CREATE FUNCTION crm.rfm_migration(query text, from_date timestamptz, to_date timestamptz, span interval DEFAULT '1 year',

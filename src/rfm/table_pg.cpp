@@ -66,11 +66,11 @@ bands bands_at(const rfm::measured_customers<dates> *measured, std::size_t date,
 
 } // namespace
 
-// Arguments: query, as_of, span, bands, grades, map; with a key, it stands second and the others move on by one.
+// Arguments: query, as_of, span, bands, grades, map; where there is a key, it has as_of's place, and as_of is last.
 CRM_ENTRY(crm_rfm_table) {
-    const int i = PG_NARGS() == 7 ? 2 : 1;
-    const std::array<window, 1> windows{rfm::window_of(as_of_argument(fcinfo, i), span_argument(fcinfo, i + 1))};
-    const grading by = grading_arguments(fcinfo, i + 2);
+    const int as_of = PG_NARGS() == 7 ? 6 : 1;
+    const std::array<window, 1> windows{rfm::window_of(as_of_argument(fcinfo, as_of), span_argument(fcinfo, 2))};
+    const grading by = grading_arguments(fcinfo, 3);
     row_writer rows(fcinfo);
     order_pass *pass = read_orders(query_argument(fcinfo), rows.column_type(0));
     auto *measured = measure_all(pass, windows);

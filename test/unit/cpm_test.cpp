@@ -49,6 +49,8 @@ TEST(Portfolio, KnowsNothingOfTheFuture) {
     EXPECT_EQ(portfolio(heap(), {value}, at_day(99), published).value().of, cpm_class::first_time);
     EXPECT_EQ(portfolio(heap(), {value}, at_day(100), published).value().of, cpm_class::steady);
     EXPECT_EQ(portfolio(heap(), {value}, at_day(300), published).value().of, cpm_class::loyal);
+    const byte_vector early = bought({0, 50, 300}, 70'000);
+    EXPECT_EQ(portfolio(heap(), {early}, at_day(60), published).value().of, cpm_class::infant);
 }
 
 TEST(Portfolio, RefundsAreNoPurchasesButLowerRevenue) {

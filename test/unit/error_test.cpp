@@ -5,8 +5,9 @@ namespace {
 
 TEST(ShortText, JoinsTextsLettersAndNumbers) {
     EXPECT_STREQ(short_text("It is ", -5, '!').c_str(), "It is -5!");
-    EXPECT_STREQ(short_text(std::numeric_limits<std::int64_t>::min(), " to ", std::numeric_limits<std::uint64_t>::max()).c_str(),
-                 "-9223372036854775808 to 18446744073709551615");
+    EXPECT_STREQ(
+        short_text(std::numeric_limits<std::int64_t>::min(), " to ", std::numeric_limits<std::uint64_t>::max()).c_str(),
+        "-9223372036854775808 to 18446744073709551615");
     EXPECT_TRUE(short_text().empty());
     EXPECT_TRUE(short_text("").empty());
 }

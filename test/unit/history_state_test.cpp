@@ -10,18 +10,6 @@ namespace {
 using history::append_state;
 using history::finish_state;
 
-// Calls change(state) as the aggregates do: once more on a larger copy when the state was too small, but then nothing
-// may have been changed.
-template <class Change> void change_state(bytes &state, Change &&change) {
-    const bytes before = state;
-    const std::size_t needed = change(std::span(state));
-    if (needed <= state.size())
-        return;
-    EXPECT_EQ(state, before);
-    state.resize(needed);
-    EXPECT_LE(change(std::span(state)), state.size());
-}
-
 bytes new_state() { return bytes(history::state_bytes()); }
 
 bytes state_of(std::span<const purchase> list, int scale) {
@@ -92,6 +80,21 @@ TEST(HistoryState, LiesAtAnyAddress) {
     EXPECT_EQ(finish_state(heap(), state), history::from_text(R"([["2000-01-10T00:00:00Z",7]])", heap()));
 }
 
+TEST(HistoryState, HasAHeadThatIsChecked) {
+    const std::vector<purchase> three{{at_day(0), 1}, {at_day(1), 2}, {at_day(2), 3}};
+    const bytes sound = state_of(three, 0);
+    ASSERT_EQ(sound.size(), history::state_bytes(3));
+    EXPECT_ERROR(finish_state(heap(), byte_span(sound).first(sound.size() - 1)), invalid_parameter_value);
+    const auto damaged = [&](std::size_t place, int value) {
+        bytes state = sound;
+        state[place] = static_cast<std::byte>(value);
+        return state;
+    };
+    for (const auto &[place, value] :
+         {std::pair{0, 'h'}, {0, 0}, {1, 0}, {1, 2}, {2, max_scale + 1}, {8, 4}, {15, 0x80}})
+        EXPECT_ERROR(finish_state(heap(), damaged(static_cast<std::size_t>(place), value)), invalid_parameter_value);
+}
+
 // The transition functions can be called by hand, with any bytes.
 TEST(HistoryState, GarbageIsRefusedOrSurvived) {
     chance random(33);
@@ -116,7 +119,8 @@ TEST(HistoryState, GarbageIsRefusedOrSurvived) {
     }
     EXPECT_ERROR(finish_state(heap(), {}), invalid_parameter_value);
     EXPECT_ERROR(finish_state(heap(), bytes(64, std::byte{'H'})), invalid_parameter_value);
-    EXPECT_ERROR(finish_state(heap(), state_of(std::vector<purchase>{{end_of_timestamps, 5}}, 0)), invalid_parameter_value);
+    EXPECT_ERROR(finish_state(heap(), state_of(std::vector<purchase>{{end_of_timestamps, 5}}, 0)),
+                 invalid_parameter_value);
 }
 
 } // namespace

@@ -43,15 +43,45 @@ std::string hex(byte_span of) {
 TEST(History, HasThePublishedLayout) {
     EXPECT_EQ(hex(parse("[]")), "01000000");
     // day 9497, sum 1200, amount 1200
-    EXPECT_EQ(hex(parse(R"([["2026-01-01T00:00:00Z",1200]])")), "010055" "01" "b29401" "00" "e012" "b009");
+    EXPECT_EQ(hex(parse(R"([["2026-01-01T00:00:00Z",1200]])")), "010055"
+                                                                "01"
+                                                                "b29401"
+                                                                "00"
+                                                                "e012"
+                                                                "b009");
     // scale 1; gaps in hours, the first time in days; sum 1015; span 36 hours, of which the first gap takes 12
     EXPECT_EQ(hex(parse(R"([["2000-01-02T00:00:00Z",1.5],["2000-01-02T12:00:00Z",0],["2000-01-03T12:00:00Z",100]])")),
-              "010154" "03" "02" "24" "ee0f" "0f" "0c" "00" "e807");
+              "010154"
+              "03"
+              "02"
+              "24"
+              "ee0f"
+              "0f"
+              "0c"
+              "00"
+              "e807");
     // refunds first and last: two of them, 7 in all, the purchase a day after the first and two days before the last
     EXPECT_EQ(hex(parse(R"([["2000-01-01T00:00:00Z",-3],["2000-01-02T00:00:00Z",10],["2000-01-04T00:00:00Z",-4]])")),
-              "010855" "03" "00" "03" "06" "02" "07" "01" "02" "05" "01" "14" "07");
+              "010855"
+              "03"
+              "00"
+              "03"
+              "06"
+              "02"
+              "07"
+              "01"
+              "02"
+              "05"
+              "01"
+              "14"
+              "07");
     // microseconds before 2000
-    EXPECT_EQ(hex(parse(R"([["1999-12-31T23:59:59.999999Z",5]])")), "010005" "01" "01" "00" "0a" "05");
+    EXPECT_EQ(hex(parse(R"([["1999-12-31T23:59:59.999999Z",5]])")), "010005"
+                                                                    "01"
+                                                                    "01"
+                                                                    "00"
+                                                                    "0a"
+                                                                    "05");
 }
 
 TEST(History, RoundTripsAndIsTheSameWhateverTheOrderAndTheScale) {
@@ -74,8 +104,12 @@ TEST(History, RoundTripsAndIsTheSameWhateverTheOrderAndTheScale) {
 TEST(History, TakesTheExtremesOfTimeAndMoney) {
     constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max(), least = -most - 1;
     const timestamp last{end_of_timestamps.us - 1};
-    for (const auto &list : {std::vector<purchase>{{earliest_timestamp, 0}, {last, most}}, {{earliest_timestamp, -most}, {{0}, most}, {last, most}},
-                             {{{1}, -most}, {last, 1}}, {{last, -1}}, {{{-1}, most}}, {{{0}, 0}, {{0}, 0}, {{0}, 0}}}) {
+    for (const auto &list : {std::vector<purchase>{{earliest_timestamp, 0}, {last, most}},
+                             {{earliest_timestamp, -most}, {{0}, most}, {last, most}},
+                             {{{1}, -most}, {last, 1}},
+                             {{last, -1}},
+                             {{{-1}, most}},
+                             {{{0}, 0}, {{0}, 0}, {{0}, 0}}}) {
         const byte_vector value = encoded(list);
         EXPECT_EQ(decoded(value, 0), list);
         EXPECT_EQ(history::validated(value, heap()), value);
@@ -133,7 +167,8 @@ TEST(History, SubtractsOnlyWhatIsThere) {
     EXPECT_EQ(print(history::subtract(heap(), as_view(thrice), as_view(twice))), R"([["2026-01-01T00:00:00Z",5]])");
     EXPECT_ERROR(history::subtract(heap(), as_view(twice), as_view(thrice)), invalid_parameter_value);
     EXPECT_ERROR(history::subtract(heap(), as_view(parse("[]")), as_view(twice)), invalid_parameter_value);
-    EXPECT_ERROR(history::subtract(heap(), as_view(twice), as_view(parse(R"([["2026-01-01T00:00:00Z",5.01]])"))), invalid_parameter_value);
+    EXPECT_ERROR(history::subtract(heap(), as_view(twice), as_view(parse(R"([["2026-01-01T00:00:00Z",5.01]])"))),
+                 invalid_parameter_value);
 }
 
 TEST(History, AddsOneEntryAtATime) {
@@ -156,9 +191,11 @@ TEST(History, TakesPartsOfTime) {
         for (const purchase &each : some.list)
             times.insert(times.end(), {each.at, {each.at.us - 1}, {each.at.us + 1}});
         const timestamp from = random.pick(times), before = random.pick(times);
-        EXPECT_EQ(history::until(heap(), as_view(value), from), encoded(filtered(some.list, [&](auto &each) { return each.at <= from; }), some.scale));
-        EXPECT_EQ(history::within(heap(), as_view(value), from, before),
-                  encoded(filtered(some.list, [&](auto &each) { return each.at >= from && each.at < before; }), some.scale));
+        EXPECT_EQ(history::until(heap(), as_view(value), from),
+                  encoded(filtered(some.list, [&](auto &each) { return each.at <= from; }), some.scale));
+        EXPECT_EQ(
+            history::within(heap(), as_view(value), from, before),
+            encoded(filtered(some.list, [&](auto &each) { return each.at >= from && each.at < before; }), some.scale));
     }
 }
 
@@ -195,7 +232,8 @@ TEST(History, SummaryNeedsOnlyTheFirstBytes) {
 
 TEST(History, SummaryOfTheLongestNumbersFitsItsPrefix) {
     constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
-    const byte_vector value = encoded({{{earliest_timestamp.us + 1}, -most}, {{0}, 1}, {{end_of_timestamps.us - 1}, 0}}, 6);
+    const byte_vector value =
+        encoded({{{earliest_timestamp.us + 1}, -most}, {{0}, 1}, {{end_of_timestamps.us - 1}, 0}}, 6);
     const bytes front = copy_of(byte_span(value).first(std::min(value.size(), history::max_summary_bytes)));
     const auto found = history::read_summary({front});
     EXPECT_EQ(found.refunded, (decimal{most, 6}));
@@ -210,7 +248,8 @@ TEST(History, RecencyAndIntervalsSeePurchasesOnly) {
         const random_entries some(random, 12);
         const byte_vector value = some.encoded();
         const auto bought = filtered(some.sorted(), [](auto &each) { return each.amount >= 0; });
-        const timestamp as_of = some.list.empty() ? timestamp{0} : timestamp{random.pick(some.list).at.us + random.between(-1, 1)};
+        const timestamp as_of =
+            some.list.empty() ? timestamp{0} : timestamp{random.pick(some.list).at.us + random.between(-1, 1)};
         const auto known = filtered(bought, [&](auto &each) { return each.at <= as_of; });
         const auto recency = history::recency(heap(), as_view(value), as_of);
         ASSERT_EQ(recency.has_value(), !known.empty());
@@ -241,13 +280,16 @@ TEST(HistoryText, RoundTrips) {
 }
 
 TEST(HistoryText, IsRefusedWhenMalformed) {
-    for (const char *text : {"", "[", "]", "[]]", "[[]]", "{}", "null", "[,]", "[[\"2026-01-01T00:00:00Z\"]]", "[[\"2026-01-01T00:00:00Z\",]]",
-                             "[[\"2026-01-01T00:00:00Z\",1],]", "[[\"2026-01-01T00:00:00Z\",1][\"2026-01-01T00:00:00Z\",1]]",
-                             "[[\"2026-01-01T00:00:00Z\",1,2]]", "[[2026-01-01T00:00:00Z,1]]", "[[\"2026-01-01T00:00:00Z,1]]",
-                             "[[\"2026-01-01T00:00:00Z\",\"1\"]]", "[[\"2026-01-01T00:00:00Z\",1e3]]", "[[\"2026-01-01T00:00:00Z\",0.0000001]]",
-                             "[[\"2026-01-01T00:00:00Z\",1]] x", "[[\"2026-02-30T00:00:00Z\",1]]", "[[\"infinity\",1]]", "[[\"2026-01-01T00:00:00Z\" 1]]"})
+    for (const std::string &text :
+         split("|[|]|[]]|[[]]|{}|null|[,]|[[\"2026-01-01T00:00:00Z\"]]|[[\"2026-01-01T00:00:00Z\",]]|"
+               "[[\"2026-01-01T00:00:00Z\",1],]|[[\"2026-01-01T00:00:00Z\",1][\"2026-01-01T00:00:00Z\",1]]|"
+               "[[\"2026-01-01T00:00:00Z\",1,2]]|[[2026-01-01T00:00:00Z,1]]|[[\"2026-01-01T00:00:00Z,1]]|"
+               "[[\"2026-01-01T00:00:00Z\",\"1\"]]|[[\"2026-01-01T00:00:00Z\",1e3]]|"
+               "[[\"2026-01-01T00:00:00Z\",0.0000001]]|[[\"2026-01-01T00:00:00Z\",1]] x|"
+               "[[\"2026-02-30T00:00:00Z\",1]]|[[\"infinity\",1]]|[[\"2026-01-01T00:00:00Z\" 1]]"))
         EXPECT_ERROR(parse(text), invalid_text_representation);
-    EXPECT_ERROR(parse(R"([["2026-01-01T00:00:00Z",9223372036854775807],["2026-01-01T00:00:00Z",0.1]])"), numeric_value_out_of_range);
+    EXPECT_ERROR(parse(R"([["2026-01-01T00:00:00Z",9223372036854775807],["2026-01-01T00:00:00Z",0.1]])"),
+                 numeric_value_out_of_range);
 }
 
 // A message that ends inside a character would reach clients as invalid UTF-8.
@@ -257,12 +299,15 @@ TEST(HistoryText, MessagesCutNoCharacter) {
         japanese += "客";
     for (std::size_t shift = 0; shift < 3; ++shift) {
         const std::string long_text = std::string(shift, 'a') + japanese;
-        for (const std::string &text : {long_text, "[[\"" + long_text + "\",1]]", "[[\"2026-01-01T00:00:00Z\"," + long_text + "]]", "[]" + long_text})
+        for (const std::string &text : {long_text, "[[\"" + long_text + "\",1]]",
+                                        "[[\"2026-01-01T00:00:00Z\"," + long_text + "]]", "[]" + long_text})
             try {
                 parse(text);
                 ADD_FAILURE();
             } catch (const error &e) {
-                EXPECT_EQ(std::ranges::count_if(std::string_view(e.detail.c_str()), [](char c) { return c & 0x80; }) % 3, 0) << e.detail.c_str();
+                EXPECT_EQ(
+                    std::ranges::count_if(std::string_view(e.detail.c_str()), [](char c) { return c & 0x80; }) % 3, 0)
+                    << e.detail.c_str();
             }
     }
 }

@@ -26,7 +26,8 @@ customers<std::uint64_t> expected_of(const std::vector<batch> &stream) {
     customers<std::uint64_t> found;
     for (const batch &each : stream)
         for (const order &one : each.orders)
-            found[one.key].push_back({one.at, one.amount * powers_of_ten[static_cast<std::size_t>(scale - each.scale)]});
+            found[one.key].push_back(
+                {one.at, one.amount * powers_of_ten[static_cast<std::size_t>(scale - each.scale)]});
     for (auto &[key, list] : found)
         std::ranges::sort(list);
     return found;
@@ -36,7 +37,8 @@ customers<std::uint64_t> expected_of(const std::vector<batch> &stream) {
 customers<std::uint64_t> read_all(ledger &book) {
     customers<std::uint64_t> found;
     for (customer each; book.next(each);) {
-        const auto [place, fresh] = found.emplace(each.key, std::vector(each.history.entries.begin(), each.history.entries.end()));
+        const auto [place, fresh] =
+            found.emplace(each.key, std::vector(each.history.entries.begin(), each.history.entries.end()));
         EXPECT_TRUE(fresh) << "customer " << each.key << " came twice";
         EXPECT_EQ(each.history.scale, book.scale());
         EXPECT_TRUE(each.key_bytes.empty());
@@ -66,12 +68,13 @@ std::vector<batch> random_stream(chance &random, std::size_t most_rows) {
         case 2:
             return {random.between(0, microseconds_per_day)};
         default:
-            return random.one_in(4) ? earliest_timestamp : timestamp{random.between(earliest_timestamp.us, end_of_timestamps.us - 1)};
+            return random.one_in(4) ? earliest_timestamp
+                                    : timestamp{random.between(earliest_timestamp.us, end_of_timestamps.us - 1)};
         }
     };
     const bool extreme_amounts = random.one_in(4), scales = !extreme_amounts && random.one_in(2);
     std::vector<batch> stream(1 + random.below(20));
-    for (std::size_t rows = random.below(most_rows + 1); batch &each : stream) {
+    for (std::size_t rows = random.below(most_rows + 1); batch & each : stream) {
         each.scale = scales ? static_cast<int>(random.below(max_scale + 1)) : 2;
         each.orders.resize(rows / stream.size());
         for (order &one : each.orders)
@@ -155,7 +158,8 @@ TEST(Ledger, KnowsCountFirstLastAndScale) {
     EXPECT_EQ(book.first(), at_day(-3));
     EXPECT_EQ(book.last(), at_day(9));
     EXPECT_EQ(book.scale(), 2);
-    const customers<std::uint64_t> expected{{1, {{at_day(5), 700}, {at_day(8), 70}, {at_day(9), 7}}}, {2, {{at_day(-3), 700}}}};
+    const customers<std::uint64_t> expected{{1, {{at_day(5), 700}, {at_day(8), 70}, {at_day(9), 7}}},
+                                            {2, {{at_day(-3), 700}}}};
     EXPECT_EQ(read_all(book), expected);
 }
 
@@ -169,7 +173,8 @@ TEST(Ledger, TakesOneGiantCustomer) {
     chance random(14);
     batch all{{}, 0};
     for (int i = 0; i < 300'000; ++i)
-        all.orders.push_back({i % 3 == 0 ? random.bits() % 100 : 42, {random.between(0, 1'000'000'000)}, random.between(0, 99)});
+        all.orders.push_back(
+            {i % 3 == 0 ? random.bits() % 100 : 42, {random.between(0, 1'000'000'000)}, random.between(0, 99)});
     EXPECT_TRUE(through_ledger({all}, 0) == expected_of({all}));
 }
 
@@ -195,7 +200,8 @@ TEST(Ledger, GroupsCustomersThatNoSpreadingSeparates) {
 class same_letters final : public key_equality {
   public:
     bool operator()(byte_span a, byte_span b) const override {
-        return std::ranges::equal(a, b, [](std::byte x, std::byte y) { return (x | std::byte{0x20}) == (y | std::byte{0x20}); });
+        return std::ranges::equal(
+            a, b, [](std::byte x, std::byte y) { return (x | std::byte{0x20}) == (y | std::byte{0x20}); });
     }
 };
 
@@ -259,7 +265,8 @@ struct named_order {
 };
 
 // Names of all lengths up to the longest; their hash takes only so many values, so that names collide.
-std::vector<named_order> named_stream(chance &random, std::size_t rows, std::size_t names, std::size_t longest, std::uint64_t hashes) {
+std::vector<named_order> named_stream(chance &random, std::size_t rows, std::size_t names, std::size_t longest,
+                                      std::uint64_t hashes) {
     std::vector<named_order> stream;
     for (std::size_t i = 0; i < rows; ++i) {
         const std::uint64_t number = random.below(names);
@@ -269,7 +276,9 @@ std::vector<named_order> named_stream(chance &random, std::size_t rows, std::siz
         name.append(number * 2654435761 % (longest + 1), number % 2 == 0 ? 'x' : 'y');
         if (number == 0)
             name.clear();
-        stream.push_back({name, {mix(number) % hashes, at_day(random.between(0, 99)), random.between(-9, 99)}, static_cast<int>(random.below(3))});
+        stream.push_back({name,
+                          {mix(number) % hashes, at_day(random.between(0, 99)), random.between(-9, 99)},
+                          static_cast<int>(random.below(3))});
     }
     return stream;
 }
@@ -283,7 +292,8 @@ customers<std::string> expected_of(const std::vector<named_order> &stream) {
         std::string small = each.name;
         for (char &letter : small)
             letter = static_cast<char>(letter | 0x20);
-        found[small].push_back({each.of.at, each.of.amount * powers_of_ten[static_cast<std::size_t>(scale - each.scale)]});
+        found[small].push_back(
+            {each.of.at, each.of.amount * powers_of_ten[static_cast<std::size_t>(scale - each.scale)]});
     }
     for (auto &[name, list] : found)
         std::ranges::sort(list);
@@ -302,7 +312,8 @@ customers<std::string> through_ledger(const std::vector<named_order> &stream, st
         std::string name;
         for (std::byte letter : each.key_bytes)
             name += static_cast<char>(letter | std::byte{0x20});
-        EXPECT_TRUE(found.emplace(name, std::vector(each.history.entries.begin(), each.history.entries.end())).second) << name;
+        EXPECT_TRUE(found.emplace(name, std::vector(each.history.entries.begin(), each.history.entries.end())).second)
+            << name;
     }
     return found;
 }

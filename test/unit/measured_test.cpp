@@ -21,7 +21,8 @@ class same_bytes final : public key_equality {
 std::vector<order> random_orders(chance &random, std::size_t customers) {
     std::vector<order> orders;
     for (std::size_t i = 0; i < 2 * customers; ++i)
-        orders.push_back({random.below(customers) * 0x1'0001, at_day(random.between(0, 250)), random.between(-100, 50'000)});
+        orders.push_back(
+            {random.below(customers) * 0x1'0001, at_day(random.between(0, 250)), random.between(-100, 50'000)});
     return orders;
 }
 
@@ -43,8 +44,10 @@ void expect_same(const std::optional<measures> &expected, const measured::row::a
     ASSERT_EQ(found.is_customer(), expected.has_value());
     if (!expected)
         return;
-    EXPECT_EQ(std::tuple(found.recency, found.frequency, found.monetary), std::tuple(expected->recency, expected->frequency, expected->monetary.minor));
-    EXPECT_EQ(std::tuple(again.recency, again.frequency, again.monetary), std::tuple(expected->recency, expected->frequency, expected->monetary));
+    EXPECT_EQ(std::tuple(found.recency, found.frequency, found.monetary),
+              std::tuple(expected->recency, expected->frequency, expected->monetary.minor));
+    EXPECT_EQ(std::tuple(again.recency, again.frequency, again.monetary),
+              std::tuple(expected->recency, expected->frequency, expected->monetary));
 }
 
 // More customers than fit into memory, each measured at two dates and read in three ways.
@@ -82,7 +85,8 @@ TEST(MeasuredCustomers, AreThoseOfTheLedger) {
                 visit(each);
         });
         ASSERT_TRUE(cuts);
-        EXPECT_EQ(std::tuple(cuts->recency, cuts->frequency, cuts->monetary), std::tuple(plain.recency, plain.frequency, plain.monetary));
+        EXPECT_EQ(std::tuple(cuts->recency, cuts->frequency, cuts->monetary),
+                  std::tuple(plain.recency, plain.frequency, plain.monetary));
     }
 
     measured::row of;

@@ -61,9 +61,18 @@ TEST(Quantiles, FollowTheDefinition) {
 }
 
 TEST(Quantiles, HoldForFewAndEqualValues) {
-    constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min(), most = std::numeric_limits<std::int64_t>::max() - 1;
-    for (const auto &values : std::vector<std::vector<std::int64_t>>{
-             {0}, {least}, {most}, {7, 7}, {5, 5, 5, 5, 5, 5, 5}, {least, most}, {least, least, most}, {-1, 0}, {most - 1, most}, {least, 0, most}})
+    constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min(),
+                           most = std::numeric_limits<std::int64_t>::max() - 1;
+    for (const auto &values : std::vector<std::vector<std::int64_t>>{{0},
+                                                                     {least},
+                                                                     {most},
+                                                                     {7, 7},
+                                                                     {5, 5, 5, 5, 5, 5, 5},
+                                                                     {least, most},
+                                                                     {least, least, most},
+                                                                     {-1, 0},
+                                                                     {most - 1, most},
+                                                                     {least, 0, most}})
         expect_definition(values);
 }
 
@@ -94,7 +103,8 @@ TEST(Quantiles, BandsGradeEverybodyByTheDefinition) {
         std::vector<std::int64_t> recencies, frequencies, amounts;
         measure_ranges ranges;
         for (member &each : members) {
-            each = {static_cast<std::int32_t>(random.between(0, 400)), static_cast<std::int32_t>(random.between(0, 6)), random.between(-500, 100'000)};
+            each = {static_cast<std::int32_t>(random.between(0, 400)), static_cast<std::int32_t>(random.between(0, 6)),
+                    random.between(-500, 100'000)};
             recencies.push_back(-each.recency);
             frequencies.push_back(each.frequency);
             amounts.push_back(each.monetary);

@@ -13,7 +13,8 @@ TEST(Rfm, MeasuresLikeAPlainLoop) {
     for (int round = 0; round < 5000; ++round) {
         const random_entries some(random, 12);
         const auto sorted = some.sorted();
-        const timestamp as_of = some.list.empty() ? timestamp{0} : timestamp{random.pick(some.list).at.us + random.between(-1, 1)};
+        const timestamp as_of =
+            some.list.empty() ? timestamp{0} : timestamp{random.pick(some.list).at.us + random.between(-1, 1)};
         const timestamp since = random.one_in(3) || some.list.empty() ? window::lifetime : random.pick(some.list).at;
         std::optional<timestamp> last;
         int frequency = 0;
@@ -27,7 +28,8 @@ TEST(Rfm, MeasuresLikeAPlainLoop) {
             }
         }
         const byte_vector value = some.encoded();
-        for (const auto &found : {measure({sorted, some.scale}, {as_of, since}), measure(history::view{value}, {as_of, since}, heap())}) {
+        for (const auto &found :
+             {measure({sorted, some.scale}, {as_of, since}), measure(history::view{value}, {as_of, since}, heap())}) {
             ASSERT_EQ(found.has_value(), last.has_value());
             if (!found)
                 continue;
@@ -75,15 +77,18 @@ int f_of(std::int32_t frequency) { return grade({0, frequency, {0, 0}}, publishe
 int m_of(decimal monetary) { return grade({0, 1, monetary}, published_bands()).m(); }
 
 TEST(Bands, PublishedOnesReachAGradeAtItsBound) {
-    const std::vector<std::pair<std::int32_t, int>> recencies{{0, 5}, {30, 5}, {31, 4}, {60, 4}, {61, 3}, {90, 3}, {91, 2}, {180, 2}, {181, 1}};
+    const std::vector<std::pair<std::int32_t, int>> recencies{{0, 5},  {30, 5}, {31, 4},  {60, 4}, {61, 3},
+                                                              {90, 3}, {91, 2}, {180, 2}, {181, 1}};
     for (const auto &[recency, expected] : recencies)
         EXPECT_EQ(r_of(recency), expected) << recency;
-    const std::vector<std::pair<std::int32_t, int>> frequencies{{0, 1}, {1, 1}, {2, 2}, {3, 2}, {4, 3}, {6, 3}, {7, 4}, {9, 4}, {10, 5}, {500, 5}};
+    const std::vector<std::pair<std::int32_t, int>> frequencies{{0, 1}, {1, 1}, {2, 2}, {3, 2},  {4, 3},
+                                                                {6, 3}, {7, 4}, {9, 4}, {10, 5}, {500, 5}};
     for (const auto &[frequency, expected] : frequencies)
         EXPECT_EQ(f_of(frequency), expected) << frequency;
-    const std::vector<std::pair<decimal, int>> amounts{{{-50'000, 0}, 1}, {{0, 0}, 1},      {{9'999, 0}, 1},      {{10'000, 0}, 2},
-                                                       {{29'999, 0}, 2},  {{30'000, 0}, 3}, {{49'999, 0}, 3},     {{50'000, 0}, 4},
-                                                       {{99'999, 0}, 4},  {{100'000, 0}, 5}, {{9'999'999, 2}, 4}, {{10'000'000, 2}, 5}};
+    const std::vector<std::pair<decimal, int>> amounts{{{-50'000, 0}, 1}, {{0, 0}, 1},         {{9'999, 0}, 1},
+                                                       {{10'000, 0}, 2},  {{29'999, 0}, 2},    {{30'000, 0}, 3},
+                                                       {{49'999, 0}, 3},  {{50'000, 0}, 4},    {{99'999, 0}, 4},
+                                                       {{100'000, 0}, 5}, {{9'999'999, 2}, 4}, {{10'000'000, 2}, 5}};
     for (const auto &[amount, expected] : amounts)
         EXPECT_EQ(m_of(amount), expected) << amount.minor;
 }
@@ -118,7 +123,8 @@ TEST(Bands, MustNotTurn) {
 TEST(Bands, HaveTwoToNineGrades) {
     for (std::int64_t grades = 2; grades <= 9; ++grades)
         check_grades(grades);
-    for (const std::int64_t grades : {std::int64_t{-1}, std::int64_t{0}, std::int64_t{1}, std::int64_t{10}, std::int64_t{1} << 40})
+    for (const std::int64_t grades :
+         {std::int64_t{-1}, std::int64_t{0}, std::int64_t{1}, std::int64_t{10}, std::int64_t{1} << 40})
         EXPECT_ERROR(check_grades(grades), invalid_parameter_value);
 }
 
@@ -137,7 +143,9 @@ TEST(Bands, GradeByTheFirstCutReached) {
         std::ranges::sort(std::span(by.frequency).first(cuts), std::greater{});
         std::ranges::sort(std::span(by.monetary).first(cuts), std::greater{}, &decimal::minor);
         check(by);
-        const measures of{static_cast<std::int32_t>(random.between(0, 22)), static_cast<std::int32_t>(random.between(0, 22)), {random.between(-220, 220), 2}};
+        const measures of{static_cast<std::int32_t>(random.between(0, 22)),
+                          static_cast<std::int32_t>(random.between(0, 22)),
+                          {random.between(-220, 220), 2}};
         const auto first_reached = [&](auto &&reached) {
             std::size_t i = 0;
             while (i < cuts && !reached(i))
@@ -146,15 +154,19 @@ TEST(Bands, GradeByTheFirstCutReached) {
         };
         const score found = grade(of, by);
         EXPECT_EQ(found.r(), first_reached([&](std::size_t i) { return of.recency <= by.recency[i]; }));
-        EXPECT_EQ(found.f(), of.frequency == 0 ? 1 : first_reached([&](std::size_t i) { return of.frequency >= by.frequency[i]; }));
-        EXPECT_EQ(found.m(), first_reached([&](std::size_t i) { return of.monetary.minor >= by.monetary[i].minor * 10; }));
+        EXPECT_EQ(found.f(), of.frequency == 0 ? 1 : first_reached([&](std::size_t i) {
+                      return of.frequency >= by.frequency[i];
+                  }));
+        EXPECT_EQ(found.m(),
+                  first_reached([&](std::size_t i) { return of.monetary.minor >= by.monetary[i].minor * 10; }));
     }
 }
 
 TEST(Score, IsThreeDigitsFromOneToNine) {
     for (std::int64_t value = -1000; value < 12'000; ++value) {
         const std::string text = std::to_string(value);
-        EXPECT_EQ(is_score(value), text.size() == 3 && text.find_first_not_of("123456789") == std::string::npos) << value;
+        EXPECT_EQ(is_score(value), text.size() == 3 && text.find_first_not_of("123456789") == std::string::npos)
+            << value;
     }
     EXPECT_EQ(score::of(5, 4, 3).rfm, 543);
     const score one{987};

@@ -40,6 +40,16 @@ using bytes = std::vector<std::byte>;
 
 template <class Range> bytes copy_of(const Range &from) { return {from.begin(), from.end()}; }
 
+// The texts between the bars.
+inline std::vector<std::string> split(std::string_view all) {
+    std::vector<std::string> texts;
+    for (std::size_t bar = 0; bar != all.npos; all.remove_prefix(std::min(bar + 1, all.size()))) {
+        bar = all.find('|');
+        texts.emplace_back(all.substr(0, bar));
+    }
+    return texts;
+}
+
 inline timestamp at_day(std::int64_t day, std::int64_t microseconds = 0) {
     return {day * microseconds_per_day + microseconds};
 }
@@ -157,9 +167,21 @@ class interrupt_at {
 // failures seen.
 template <class Attempt> std::size_t fail_everywhere(Attempt &&attempt) {
     std::size_t failures = 0;
-    for (std::size_t n = 1; attempt(n); n += 1 + n / 50)
+    for (std::size_t n = 1; attempt(n); n += 1 + n / 20)
         ++failures;
     return failures;
+}
+
+// Calls change(state) as the aggregates do: once more on a larger copy when the state was too small, but then nothing
+// may have been changed.
+template <class Change> void change_state(bytes &state, Change &&change) {
+    const bytes before = state;
+    const std::size_t needed = change(std::span(state));
+    if (needed <= state.size())
+        return;
+    EXPECT_EQ(state, before);
+    state.resize(needed);
+    EXPECT_LE(change(std::span(state)), state.size());
 }
 
 // Entries in random order, in a random unit and scale.

@@ -41,7 +41,8 @@ class in_order {
             ASSERT_EQ(head.number, seen_);
             ASSERT_EQ(head.size, size_of_piece(seen_, largest_));
             const byte_span body = pieces.subspan(sizeof head, head.size - sizeof head);
-            ASSERT_TRUE(std::ranges::all_of(body, [&](std::byte each) { return each == static_cast<std::byte>(head.number); }));
+            ASSERT_TRUE(
+                std::ranges::all_of(body, [&](std::byte each) { return each == static_cast<std::byte>(head.number); }));
             each(seen_++);
             pieces = pieces.subspan(head.size);
         }

@@ -1,0 +1,194 @@
+# Interrupts: whatever pg_crm is doing, it stops when it is told to, the session works on, and nothing is left behind.
+# crm.progress shows from another session what a pass is doing.
+use strict;
+use warnings FATAL => 'all';
+
+use IPC::Run ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = PostgreSQL::Test::Cluster->new('interrupts');
+$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
+$node->start;
+sub sql { return $node->safe_psql('postgres', $_[0]) }
+
+# Cancels a pass as soon as crm.progress shows it in the state wanted; gives what was seen, unless the session was faster.
+sql(q{
+    CREATE EXTENSION pg_crm;
+    CREATE TABLE orders AS SELECT g % 100 AS customer, timestamptz '2025-01-01' + g * interval '1 hour' AS at, g AS amount FROM generate_series(1, 1000) AS g;
+    CREATE FUNCTION cancel_when(state text) RETURNS text LANGUAGE plpgsql AS $$
+    DECLARE
+        pass crm.progress;
+        begun boolean := false;
+        busy boolean;
+    BEGIN
+        FOR i IN 1..30000 LOOP
+            PERFORM pg_stat_clear_snapshot();
+            SELECT count(*) > 0 INTO busy FROM pg_stat_activity WHERE application_name = 'worker';
+            begun := begun OR busy;
+            EXECUTE format('SELECT * FROM crm.progress WHERE %s', state) INTO pass;
+            IF pass.pid IS NOT NULL THEN
+                PERFORM pg_cancel_backend(pass.pid);
+                RETURN pass;
+            ELSIF begun AND NOT busy THEN
+                EXIT;
+            END IF;
+            PERFORM pg_sleep(0.002);
+        END LOOP;
+        RETURN 'nothing';
+    END $$});
+
+# What every session is asked when it has been interrupted: does it still work, does it hold anything?
+my $aftermath = q{
+    SET statement_timeout = 0;
+    RESET temp_file_limit;
+    SELECT 'then', (SELECT count(*) FROM crm.histories('TABLE orders')), (SELECT count(*) FROM crm.rfm_table('TABLE orders', as_of => '2025-06-01')),
+           (SELECT count(*) FROM pg_backend_memory_contexts WHERE name LIKE 'pg_crm%'), (SELECT count(*) FROM crm.progress);
+};
+my $healthy = 'then|100|100|0|0';
+my $temporary_files = 'SELECT count(*) FROM pg_ls_tmpdir()';
+
+my $sessions = 0;
+sub start_session
+{
+    my ($script) = @_;
+    my %session = (output => '', error => '');
+    my $file = $node->basedir . '/script' . ++$sessions . '.sql';
+    append_to_file($file, "\\set VERBOSITY verbose\n$script;$aftermath");
+    $session{run} = IPC::Run::start(
+        [ 'psql', '-XAtq', '-d', $node->connstr('postgres') . ' application_name=worker', '-f', $file ],
+        '>', \$session{output}, '2>', \$session{error});
+    return \%session;
+}
+
+sub outcome_of
+{
+    my ($session) = @_;
+    IPC::Run::finish($session->{run});
+    my ($code) = $session->{error} =~ /(?:ERROR|FATAL): +(\w{5}):/;
+    return ($code // 'completed', $session->{output} =~ /^(then.*)$/m ? $1 : $session->{error});
+}
+
+sub is_interrupted
+{
+    my ($script, $code, $what) = @_;
+    my $begin = time;
+    my ($end, $then) = outcome_of(start_session($script));
+    is($end, $code, "$what: stopped");
+    is($then, $healthy, 'and the session works on');
+    cmp_ok(time - $begin, '<', 60, 'in good time');
+}
+
+# 1. In each phase of a pass. The last number scales the work until it takes long enough to be caught.
+
+my $endless = q{SELECT %s, timestamptz '2020-01-01' + hashint8(g) * interval '1 second', g FROM (SELECT generate_series(1, %s) AS g) AS s};
+my %phases = (
+    'reading' => [ q{orders_read > 1000000 AND phase = 'reading orders' AND customers_done = 0},
+        "SELECT count(*) FROM crm.histories('" . sprintf($endless =~ s/'/''/gr, 'g % 1000', '1000000000') . "')" ],
+    'reading texts' => [ q{orders_read > 100000 AND phase = 'reading orders'},
+        "SELECT count(*) FROM crm.histories('" . sprintf($endless =~ s/'/''/gr, q{''customer '' || g % 1000}, '1000000000') . "', NULL::text)" ],
+    'spilling' => [ q{spilled_bytes > 10000000},
+        "SET pg_crm.memory = '4MB'; SELECT count(*) FROM crm.histories('" . sprintf($endless =~ s/'/''/gr, 'hashint8extended(g, 1)', '1000000000') . "')" ],
+    'reading for rfm_table' => [ q{orders_read > 1000000},
+        "SELECT count(*) FROM crm.rfm_table('" . sprintf($endless =~ s/'/''/gr, 'g % 1000', '1000000000') . "', grades => 5)" ],
+    'folding' => [ q{phase = 'folding customers' AND customers_done > 0},
+        map { "SELECT count(*) FROM crm.histories('" . sprintf($endless =~ s/'/''/gr, 'g', $_) . "')" } 1000000, 4000000, 16000000 ],
+    'folding what was spilled' => [ q{phase = 'folding customers' AND spilled_bytes > 0},
+        map { "SET pg_crm.memory = '4MB'; SELECT count(*) FROM crm.histories('" . sprintf($endless =~ s/'/''/gr, 'hashint8extended(g, 1)', $_) . "')" } 1000000, 4000000, 16000000 ],
+    'one giant customer' => [ q{phase = 'folding customers'},
+        map { "SELECT count(*) FROM crm.histories('" . sprintf($endless =~ s/'/''/gr, '1', $_) . "')" } 1000000, 4000000, 16000000 ],
+    'folding for rfm_migration' => [ q{phase = 'folding customers' AND customers_done > 0},
+        map { "SELECT count(*) FROM crm.rfm_migration('" . sprintf($endless =~ s/'/''/gr, 'g', $_) . "', '2024-01-01', '2026-01-01', grades => 5)" } 1000000, 4000000, 16000000 ]);
+for my $phase (sort keys %phases)
+{
+    my ($state, @scripts) = @{ $phases{$phase} };
+    my ($code, $then, $seen, $begin);
+    for my $script (@scripts)
+    {
+        my $session = start_session($script);
+        $seen = sql("SELECT cancel_when(\$\$$state\$\$)");
+        $begin = time;
+        ($code, $then) = outcome_of($session);
+        last if $code ne 'completed';
+    }
+    is($code, '57014', "$phase: cancelled; crm.progress had shown $seen");
+    is($then, $healthy, 'and the session works on');
+    cmp_ok(time - $begin, '<', 30, 'in good time');
+    is(sql($temporary_files), 0, 'without a temporary file left');
+}
+
+# 2. statement_timeout, and a LIMIT that never comes
+
+is_interrupted(q{SET statement_timeout = 500; SELECT * FROM crm.histories('SELECT g, now(), 1 FROM (SELECT generate_series(1, 1000000000) AS g) AS s LIMIT 999999999') LIMIT 1},
+    '57014', 'a limit of a billion rows');
+is_interrupted(q{SET statement_timeout = 500; SELECT count(*) FROM crm.rfm_table('SELECT g, now(), 1 FROM (SELECT generate_series(1, 1000000000) AS g) AS s')},
+    '57014', 'rfm_table over a billion rows');
+is_interrupted(q{SET statement_timeout = 500; SELECT crm.orders(crm.history(now(), g)) FROM generate_series(1, 30000000) AS g}, '57014', 'the aggregate');
+is_interrupted(q{SET statement_timeout = 2000; SELECT sum(s) FROM (SELECT crm.grade(g % 1000, 5) OVER () AS s FROM generate_series(1, 10000000) AS g) AS t},
+    '57014', 'the window function');
+is_interrupted(q{SET statement_timeout = 1000; SELECT crm.rfm_quantiles((g % 1000, g % 100, g)::crm.rfm, 5) FROM generate_series(1, 50000000) AS g}, '57014', 'quantiles');
+
+# 3. Functions of one large value: six million purchases, and their text of 200 MB
+
+sql(q{
+    CREATE TABLE large (text text, h crm.history);
+    ALTER TABLE large ALTER text SET STORAGE EXTERNAL;
+    INSERT INTO large (text)
+    SELECT '[' || repeat(entries || ',', 29) || entries || ']'
+    FROM (SELECT string_agg(format('["2026-01-01T00:00:%s.%sZ",1]', lpad((g % 60)::text, 2, '0'), lpad(g::text, 6, '0')), ',' ORDER BY hashint4(g)) AS entries
+          FROM generate_series(1, 200000) AS g) AS o;
+    UPDATE large SET h = text::crm.history});
+my %uses = (
+    'reading text' => 'crm.orders(text::crm.history)', 'writing text' => 'length(h::text)', 'merging' => 'crm.orders(h || h || h || h)',
+    'subtracting' => 'crm.orders(h - h)', 'one day' => q{crm.orders(crm.per(h, 'day UTC'))}, 'purchases' => '(SELECT count(*) FROM crm.purchases(h))',
+    'intervals' => 'cardinality(crm.intervals(h))', 'rollup' => '(SELECT crm.orders(crm.rollup(h)) FROM generate_series(1, 9))');
+is_interrupted("SET search_path = public, crm; SET statement_timeout = 50; SELECT $uses{$_} FROM large", '57014', $_) for sort keys %uses;
+
+# 4. temp_file_limit holds, and a session that is killed leaves nothing
+
+is_interrupted(q{SET pg_crm.memory = '4MB'; SET temp_file_limit = '20MB'; SELECT count(*) FROM crm.histories('SELECT hashint8extended(g, 1), now(), g FROM (SELECT generate_series(1, 10000000) AS g) AS s')},
+    '53400', 'temp_file_limit');
+is(sql($temporary_files), 0, 'without a temporary file left');
+my $killed = start_session(q{SET pg_crm.memory = '4MB'; SELECT count(*) FROM crm.histories('SELECT hashint8extended(g, 1), now(), g FROM (SELECT generate_series(1, 1000000000) AS g) AS s')});
+$node->poll_query_until('postgres', 'SELECT pg_terminate_backend(pid) FROM crm.progress WHERE spilled_bytes > 0');
+is((outcome_of($killed))[0], '57P01', 'a session that spills is killed');
+$node->poll_query_until('postgres', "SELECT ($temporary_files) = 0") or fail('temporary files are left');
+
+# 5. crm.progress tells how far a pass is, and does not mistake COPY for one.
+
+my $pass = start_session(q{SELECT count(*) FROM crm.histories('SELECT g % 1000, now(), nullif(g % 2, 0) FROM (SELECT generate_series(1, 1000000000) AS g) AS s')});
+my ($pid, @read);
+for my $least (1, 1000000)
+{
+    $node->poll_query_until('postgres', "SELECT count(*) = 1 FROM crm.progress WHERE orders_read >= $least + " . ($read[-1] // 0));
+    my @progress = split /\|/, sql('SELECT pid, phase, orders_read, customers_done FROM crm.progress');
+    $pid = $progress[0];
+    is("@progress[1, 3]", 'reading orders 0', "$progress[2] orders were read");
+    push @read, $progress[2];
+}
+is(sql("SELECT query LIKE 'SELECT count(*) FROM crm.histories%' FROM pg_stat_activity WHERE pid = $pid"), 't', 'by the session that reads them');
+my $copy = start_session(q{COPY (SELECT generate_series(1, 1000000000)) TO PROGRAM 'cat > /dev/null'});
+$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_progress_copy WHERE pid <> $pid");
+is(sql('SELECT count(*) FROM crm.progress'), 1, 'COPY is no pass');
+sql('SELECT pg_cancel_backend(pid) FROM pg_stat_progress_copy');
+outcome_of($_) for $copy, $pass;
+my $inside = start_session(q{COPY (SELECT * FROM crm.histories('SELECT g % 1000, now(), 1 FROM (SELECT generate_series(1, 1000000000) AS g) AS s')) TO PROGRAM 'cat > /dev/null'});
+$node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM pg_stat_progress_copy');
+is(sql('SELECT (SELECT count(*) FROM crm.progress), (SELECT command FROM pg_stat_progress_copy)'), '0|COPY TO', 'a COPY of a pass reports itself');
+sql('SELECT pg_cancel_backend(pid) FROM pg_stat_progress_copy');
+outcome_of($inside);
+# nor does a pass show when it has failed inside a block that goes on
+is( sql(q{
+        DO $$
+        BEGIN
+            PERFORM count(*) FROM crm.histories('SELECT 1, now(), 1 / (100000 - g) FROM generate_series(1, 200000) AS g');
+        EXCEPTION WHEN division_by_zero THEN
+            IF EXISTS (SELECT FROM crm.progress) THEN RAISE 'the failed pass still shows'; END IF;
+        END $$;
+        SELECT count(*) FROM crm.progress}), 0, 'a pass that failed is over');
+
+unlike(slurp_file($node->logfile), qr/terminated by signal|PANIC|TRAP/, 'no process died');
+$node->stop;
+done_testing();
