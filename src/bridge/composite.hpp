@@ -30,7 +30,8 @@ template <int fields> struct row_fields {
         }
         ReleaseTupleDesc(type);
         if (found_fields != fields)
-            ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("composite value has %d fields, not %d", found_fields, fields)));
+            ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                            errmsg("composite value has %d fields, not %d", found_fields, fields)));
         return found;
     }
     bool any_null() const { return std::ranges::any_of(nulls, std::identity()); }
@@ -42,7 +43,8 @@ inline TupleDesc result_row(FunctionCallInfo fcinfo) {
     if (site->fn_extra == nullptr) {
         TupleDesc row;
         if (get_call_result_type(fcinfo, nullptr, &row) != TYPEFUNC_COMPOSITE)
-            ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("function returning a row called where none is accepted")));
+            ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                            errmsg("function returning a row called where none is accepted")));
         const MemoryContext caller = MemoryContextSwitchTo(site->fn_mcxt);
         site->fn_extra = BlessTupleDesc(CreateTupleDescCopy(row));
         MemoryContextSwitchTo(caller);
@@ -72,8 +74,9 @@ template <std::size_t N> struct short_array {
         if (ARR_NDIM(found) == 1 && ARR_ELEMTYPE(found) == element_type && !array_contains_nulls(found))
             deconstruct_array(found, element_type, length, by_value, alignment, &values, &nulls, &count);
         if (count < 1 || count > static_cast<int>(N))
-            ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must have 1 to %zu elements", name, N),
-                            errdetail("It has %d dimensions and %d elements that are not NULL.", ARR_NDIM(found), count)));
+            ereport(ERROR,
+                    (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must have 1 to %zu elements", name, N),
+                     errdetail("It has %d dimensions and %d elements that are not NULL.", ARR_NDIM(found), count)));
         short_array result{.elements = {}, .count = count};
         std::copy(values, values + count, result.elements.begin());
         return result;

@@ -65,7 +65,8 @@ template <class Result, class... Arguments> Datum call(FunctionCallInfo fcinfo, 
     return run<Result>(fcinfo, [&] { return std::apply(core, arguments); });
 }
 
-template <class Result, class... Arguments> Datum call(FunctionCallInfo fcinfo, Result (*core)(memory &, Arguments...)) {
+template <class Result, class... Arguments>
+Datum call(FunctionCallInfo fcinfo, Result (*core)(memory &, Arguments...)) {
     static_assert((std::is_trivially_destructible_v<Arguments> && ...), "arguments must survive a longjmp");
     const auto arguments = unpack<Arguments...>(fcinfo, std::index_sequence_for<Arguments...>());
     return run<Result>(fcinfo, [&] {

@@ -41,7 +41,8 @@ void raise_noted() {
         ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"), errdetail("Failed in pg_crm.")));
         break;
     case origin::unknown:
-        ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg_internal("unexpected failure in pg_crm: %s", noted.message.c_str())));
+        ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
+                        errmsg_internal("unexpected failure in pg_crm: %s", noted.message.c_str())));
         break;
     case origin::core: {
         const char *code = noted.state.code;

@@ -33,8 +33,8 @@ template <class Body> std::invoke_result_t<Body> guarded(Body &&body) {
     raise_noted();
 }
 
-// C++ -> PostgreSQL: runs a call that may raise, and turns its error into postgres_error. The call must not own anything
-// that has to be destroyed.
+// C++ -> PostgreSQL: runs a call that may raise, and turns its error into postgres_error. The call must not own
+// anything that has to be destroyed.
 template <class Call> void call_postgres(Call &&call) {
     sigjmp_buf *const outer_stack = PG_exception_stack;
     ErrorContextCallback *const outer_context = error_context_stack;

@@ -24,7 +24,8 @@ inline Datum value_from_text(FunctionCallInfo fcinfo, validator check) {
 }
 
 inline Datum value_to_text(FunctionCallInfo fcinfo) {
-    const byte_span value = bytes_of(reinterpret_cast<const struct varlena *>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0))));
+    const byte_span value =
+        bytes_of(reinterpret_cast<const struct varlena *>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0))));
     static constexpr char digits[] = "0123456789abcdef";
     auto *text = static_cast<char *>(palloc(value.size() * 2 + 3)), *to = text;
     *to++ = '\\';
@@ -44,6 +45,8 @@ inline Datum value_from_binary(FunctionCallInfo fcinfo, validator check) {
     return validate({bytes, static_cast<std::size_t>(size)}, fcinfo, check);
 }
 
-inline Datum value_to_binary(FunctionCallInfo fcinfo) { return PointerGetDatum(PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(0))); }
+inline Datum value_to_binary(FunctionCallInfo fcinfo) {
+    return PointerGetDatum(PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(0)));
+}
 
 } // namespace crm::bridge

@@ -25,7 +25,8 @@ class context_memory final : public memory {
             throw std::bad_alloc();
         if (padding == 0)
             return found;
-        auto *aligned = reinterpret_cast<void **>(TYPEALIGN(alignment, reinterpret_cast<std::uintptr_t>(found) + MAXIMUM_ALIGNOF));
+        auto *aligned =
+            reinterpret_cast<void **>(TYPEALIGN(alignment, reinterpret_cast<std::uintptr_t>(found) + MAXIMUM_ALIGNOF));
         aligned[-1] = found;
         return aligned;
     }
@@ -44,7 +45,8 @@ template <class T> class in_context {
     template <class... Arguments> static T *make(MemoryContext parent, const char *name, Arguments... arguments) {
         MemoryContext context = AllocSetContextCreateInternal(parent, name, ALLOCSET_DEFAULT_SIZES);
         void *memory = MemoryContextAlloc(context, sizeof(in_context) + alignof(in_context)); // palloc aligns to 8 only
-        auto *place = reinterpret_cast<in_context *>(TYPEALIGN(alignof(in_context), reinterpret_cast<std::uintptr_t>(memory)));
+        auto *place =
+            reinterpret_cast<in_context *>(TYPEALIGN(alignof(in_context), reinterpret_cast<std::uintptr_t>(memory)));
         guarded([&] { new (place) in_context(context, arguments...); });
         place->callback_ = {destroy, place, nullptr};
         MemoryContextRegisterResetCallback(context, &place->callback_);
@@ -53,7 +55,8 @@ template <class T> class in_context {
 
   private:
     template <class... Arguments>
-    explicit in_context(MemoryContext context, Arguments... arguments) : memory_(context), value_(memory_, arguments...) {}
+    explicit in_context(MemoryContext context, Arguments... arguments)
+        : memory_(context), value_(memory_, arguments...) {}
 
     static void destroy(void *place) { static_cast<in_context *>(place)->~in_context(); }
 

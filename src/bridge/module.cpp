@@ -36,7 +36,8 @@ std::size_t memory_budget() {
 void _PG_init(void) {
     using namespace crm::bridge;
     crm::interrupts = {&InterruptPending, serve_interrupts};
-    DefineCustomIntVariable("pg_crm.memory", "Memory that one pass over orders may use before it spills to temporary files.",
+    DefineCustomIntVariable("pg_crm.memory",
+                            "Memory that one pass over orders may use before it spills to temporary files.",
                             "-1 takes work_mem times hash_mem_multiplier.", &memory_kilobytes, -1, -1, MAX_KILOBYTES,
                             PGC_USERSET, GUC_UNIT_KB, nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("pg_crm");

@@ -17,8 +17,8 @@ constexpr int digits_per_group = 4;
 
 struct stored_numeric {
     bool special, negative;
-    int scale;       // decimal places shown
-    int weight;      // of the first group: 10000^weight
+    int scale;  // decimal places shown
+    int weight; // of the first group: 10000^weight
     const char *groups;
     int group_count;
 };
@@ -73,7 +73,8 @@ decimal short_decimal(const stored_numeric &number) {
 }
 
 constexpr const char *finer_hint = "Round amounts to six decimal places or fewer.";
-constexpr const char *larger_hint = "Amounts have 64 bits of their smallest unit: use fewer decimal places or a larger unit.";
+constexpr const char *larger_hint =
+    "Amounts have 64 bits of their smallest unit: use fewer decimal places or a larger unit.";
 constexpr const char *special_hint = "Leave NaN and infinite amounts out of the query.";
 
 } // namespace
@@ -86,7 +87,8 @@ decimal decimal_from_numeric(Datum value) {
     if (number.group_count == 0)
         return {};
 
-    if (number.group_count <= 4 && number.weight >= 0 && number.weight <= 3 && number.scale <= digits_per_group) [[likely]]
+    if (number.group_count <= 4 && number.weight >= 0 && number.weight <= 3 && number.scale <= digits_per_group)
+        [[likely]]
         return short_decimal(number);
 
     // Eight groups hold every amount of 64 bits with six places; groups without a digit are never stored at the ends.

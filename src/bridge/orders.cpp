@@ -76,12 +76,14 @@ byte_span customer_key::to_bytes(Datum &value) const {
         return bytes_of(reinterpret_cast<const struct varlena *>(DatumGetPointer(value)));
     }
     const auto *bytes = reinterpret_cast<const std::byte *>(DatumGetPointer(value));
-    return {bytes, type_->typlen == -2 ? std::strlen(DatumGetCString(value)) + 1 : static_cast<std::size_t>(type_->typlen)};
+    return {bytes,
+            type_->typlen == -2 ? std::strlen(DatumGetCString(value)) + 1 : static_cast<std::size_t>(type_->typlen)};
 }
 
 std::uint64_t customer_key::hash(Datum value, byte_span bytes) const {
     if (equal_by_bytes_)
-        return hash_bytes_extended(reinterpret_cast<const unsigned char *>(bytes.data()), static_cast<int>(bytes.size()), 0);
+        return hash_bytes_extended(reinterpret_cast<const unsigned char *>(bytes.data()),
+                                   static_cast<int>(bytes.size()), 0);
     return DatumGetUInt64(FunctionCall2Coll(&type_->hash_extended_proc_finfo, collation_, value, Int64GetDatum(0)));
 }
 
@@ -141,8 +143,9 @@ amount_reader reader_for(Oid type) {
     case INT2OID:
         return [](Datum value) { return decimal{DatumGetInt16(value), 0}; };
     default:
-        ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("amounts must be numeric, bigint or integer"),
-                        errdetail("The query's third column is %s.", format_type_be(type)), errhint("Cast it to numeric.")));
+        ereport(ERROR,
+                (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("amounts must be numeric, bigint or integer"),
+                 errdetail("The query's third column is %s.", format_type_be(type)), errhint("Cast it to numeric.")));
     }
     pg_unreachable();
 }
@@ -150,7 +153,8 @@ amount_reader reader_for(Oid type) {
 void check_columns(TupleDesc row, columns allowed) {
     const bool may_split = allowed == columns::with_split;
     if (row->natts != 3 && !(row->natts == 4 && may_split))
-        ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("query of orders must have three columns%s", may_split ? ", or four" : ""),
+        ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                        errmsg("query of orders must have three columns%s", may_split ? ", or four" : ""),
                         errdetail("It has %d.", row->natts),
                         errhint("Select the customer, the time and the amount, in this order%s.",
                                 may_split ? ", and optionally what splits the customers" : "")));

@@ -23,8 +23,9 @@ void point_into_query(void *query) {
 }
 
 [[noreturn]] void refuse(const char *why) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("query of orders must be one SELECT"), errdetail("%s", why),
-                    errhint("Give a query such as SELECT customer_id, ordered_at, total FROM orders.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("query of orders must be one SELECT"),
+             errdetail("%s", why), errhint("Give a query such as SELECT customer_id, ordered_at, total FROM orders.")));
     pg_unreachable();
 }
 
@@ -32,7 +33,8 @@ Query *analyze(const char *query) {
     List *statements = pg_parse_query(query);
     if (list_length(statements) != 1)
         refuse(statements == NIL ? "The text holds no statement." : "The text holds several statements.");
-    List *rewritten = pg_analyze_and_rewrite_fixedparams(linitial_node(RawStmt, statements), query, nullptr, 0, nullptr);
+    List *rewritten =
+        pg_analyze_and_rewrite_fixedparams(linitial_node(RawStmt, statements), query, nullptr, 0, nullptr);
     if (list_length(rewritten) != 1 || linitial_node(Query, rewritten)->commandType != CMD_SELECT)
         refuse("The statement is not a SELECT.");
     Query *analyzed = linitial_node(Query, rewritten);

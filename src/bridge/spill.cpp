@@ -8,9 +8,7 @@ namespace {
 constexpr std::uint64_t block = BLCKSZ;
 
 // BufFile's own writing function takes a pointer to non-constant bytes before PostgreSQL 16.
-void write(BufFile *file, byte_span bytes) {
-    BufFileWrite(file, const_cast<std::byte *>(bytes.data()), bytes.size());
-}
+void write(BufFile *file, byte_span bytes) { BufFileWrite(file, const_cast<std::byte *>(bytes.data()), bytes.size()); }
 
 void seek(BufFile *file, std::uint64_t place) {
     if (BufFileSeekBlock(file, static_cast<long>(place / block)) != 0)

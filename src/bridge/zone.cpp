@@ -139,7 +139,8 @@ day_table make_day_table(calendar_period period, timestamp first, timestamp last
     const std::int64_t days = floor_divide(last.us, microseconds_per_day) + 2 - first_day;
     if (period.unit == period_unit::day || period.unit == period_unit::week || days > most_days)
         return {};
-    auto *index = static_cast<std::int32_t *>(MemoryContextAlloc(keep, static_cast<std::size_t>(days) * sizeof(std::int32_t)));
+    auto *index =
+        static_cast<std::int32_t *>(MemoryContextAlloc(keep, static_cast<std::size_t>(days) * sizeof(std::int32_t)));
     for (std::int64_t i = 0; i < days; ++i)
         index[i] = static_cast<std::int32_t>(period.index_of({static_cast<std::int32_t>(first_day + i)}, {}));
     return {first_day, {index, static_cast<std::size_t>(days)}};

@@ -60,8 +60,8 @@ class customer_cells {
     std::pmr::vector<aged> cells_;
 };
 
-// Periods can step back by one where clocks are set back at midnight; nothing happens before the first purchase, so what
-// a refund or such a clock puts there belongs to age 0.
+// Periods can step back by one where clocks are set back at midnight; nothing happens before the first purchase, so
+// what a refund or such a clock puts there belongs to age 0.
 customer_cells cells_of(purchases known, std::int64_t cohort, const calendar &ages, memory &scratch) {
     customer_cells cells(scratch);
     std::int32_t last_age = 0;
@@ -109,7 +109,8 @@ bool are_possible(const list &cells, const terms &with) {
             customers += value.last_purchases;
             most_buyers = std::max<wide_int>(most_buyers, value.buyers);
         }
-        if (cells[first].key.age != 0 || cells[first].value.buyers != customers || customers < 1 || most_buyers > customers ||
+        if (cells[first].key.age != 0 || cells[first].value.buyers != customers || customers < 1 ||
+            most_buyers > customers ||
             unit.first_day(cohort, {}) * microseconds_per_day < earliest_timestamp.us - 40'000 * microseconds_per_day)
             return false;
     }
@@ -141,7 +142,8 @@ std::size_t add_cells(std::span<std::byte> state, const terms &with, std::size_t
 
 std::size_t initial_bytes() { return table::bytes_for(64, sizeof(stored_terms)); }
 
-std::size_t count(std::span<std::byte> state, purchases of, const terms &with, const calendar &periods, memory &scratch) {
+std::size_t count(std::span<std::byte> state, purchases of, const terms &with, const calendar &periods,
+                  memory &scratch) {
     const purchases known = history::until(of, with.as_of);
     const auto first = std::ranges::find_if(known.entries, [](const purchase &entry) { return !entry.is_refund(); });
     if (first == known.entries.end())
@@ -187,7 +189,8 @@ byte_vector validated(byte_span untrusted, memory &in) {
     } catch (const error &) {
         // one error for whatever is wrong with the bytes
     }
-    throw error(invalid_binary_representation, "invalid representation of crm.cohorts", {}, "Give what crm.cohorts printed or sent.");
+    throw error(invalid_binary_representation, "invalid representation of crm.cohorts", {},
+                "Give what crm.cohorts printed or sent.");
 }
 
 terms terms_of(byte_span cohorts) {
@@ -224,8 +227,8 @@ bool rows::open_cohort() {
     return open_ = true;
 }
 
-// Runs of days begin with each customer's own first purchase: for the first customers on the first day of the cohort, and
-// for the last ones on its last day.
+// Runs of days begin with each customer's own first purchase: for the first customers on the first day of the cohort,
+// and for the last ones on its last day.
 bool rows::has_begun(std::int64_t age) const {
     if (unit_.days == 1)
         return periods_.period_begin(cohort_ + age) <= as_of_;

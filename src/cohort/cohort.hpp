@@ -14,8 +14,8 @@ struct cell_key {
     friend auto operator<=>(const cell_key &, const cell_key &) = default;
 };
 
-// What happened to a cohort at an age. Each customer's last purchase is counted once, so that these sum up to the size of
-// the cohort, and from an age on to those who were yet to buy.
+// What happened to a cohort at an age. Each customer's last purchase is counted once, so that these sum up to the size
+// of the cohort, and from an age on to those who were yet to buy.
 struct cell {
     std::int64_t buyers = 0, last_purchases = 0, orders = 0;
     std::uint64_t revenue_low = 0;
@@ -44,7 +44,8 @@ std::size_t initial_bytes();
 
 // Each counts into a state and returns how many bytes it must have; when that is more than it has, nothing was changed.
 // 22023 when the terms differ from those of the state.
-std::size_t count(std::span<std::byte> state, purchases of, const terms &with, const calendar &periods, memory &scratch);
+std::size_t count(std::span<std::byte> state, purchases of, const terms &with, const calendar &periods,
+                  memory &scratch);
 std::size_t merge_state(std::span<std::byte> state, byte_span other);
 std::size_t merge_list(std::span<std::byte> state, byte_span cohorts);
 

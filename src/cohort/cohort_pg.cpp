@@ -86,7 +86,9 @@ void write_rows(row_writer &rows, byte_span cohorts, const calendar &periods, co
         rows.write([&](Datum *values, bool *nulls) {
             if (splits) {
                 nulls[0] = !split;
-                values[0] = split ? PointerGetDatum(cstring_to_text_with_len(split->data(), static_cast<int>(split->size()))) : Datum{0};
+                values[0] =
+                    split ? PointerGetDatum(cstring_to_text_with_len(split->data(), static_cast<int>(split->size())))
+                          : Datum{0};
                 ++values, ++nulls;
             }
             values[0] = datum<date>::put(row.cohort);
@@ -112,7 +114,8 @@ CRM_ENTRY(crm_cohort_rows) {
     row_writer rows(fcinfo);
     const cohort::terms with = cohort::terms_of(cohorts);
     const auto stretch = guarded([&] { return cohort::stretch_of(cohorts); });
-    const calendar *periods = make_calendar(*decode_calendar(with.calendar), stretch.first, stretch.last, CurrentMemoryContext);
+    const calendar *periods =
+        make_calendar(*decode_calendar(with.calendar), stretch.first, stretch.last, CurrentMemoryContext);
     write_rows(rows, cohorts, *periods, kind, false, std::nullopt);
     return 0;
 }
@@ -127,7 +130,8 @@ class split_counts {
     void count(const customer &of, const cohort::terms &with, const calendar &periods) {
         while (stores_.size() <= of.first_tag)
             stores_.emplace_back(in_, cohort::initial_bytes());
-        stores_[of.first_tag].change([&](std::span<std::byte> state) { return cohort::count(state, of.history, with, periods, in_); });
+        stores_[of.first_tag].change(
+            [&](std::span<std::byte> state) { return cohort::count(state, of.history, with, periods, in_); });
     }
     void finish() {
         for (flat_store &each : stores_)
@@ -149,7 +153,8 @@ CRM_ENTRY(crm_cohort_table) {
     const char *query = query_argument(fcinfo);
     for (int i = 1; i < 4; ++i)
         if (PG_ARGISNULL(i))
-            ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("calendar, as_of and retention must not be NULL")));
+            ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+                            errmsg("calendar, as_of and retention must not be NULL")));
     const auto name = datum<calendar_name>::get(PG_GETARG_DATUM(1));
     const cohort::terms with{datum<timestamp>::get(PG_GETARG_DATUM(2)), calendar_bytes(fcinfo, 1)};
     const cohort::retention kind = retention_argument(fcinfo, 3);

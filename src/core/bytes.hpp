@@ -54,8 +54,9 @@ class byte_reader {
     std::uint64_t varint() {
         if (at_ != end_ && *at_ < std::byte{0x80}) [[likely]]
             return std::to_integer<std::uint64_t>(*at_++);
-        return end_ - at_ >= static_cast<std::ptrdiff_t>(byte_writer::max_varint) ? long_varint([this] { return std::to_integer<unsigned>(*at_++); })
-                                                                                  : long_varint([this] { return byte(); });
+        return end_ - at_ >= static_cast<std::ptrdiff_t>(byte_writer::max_varint)
+                   ? long_varint([this] { return std::to_integer<unsigned>(*at_++); })
+                   : long_varint([this] { return byte(); });
     }
     bool at_end() const { return at_ == end_; }
 

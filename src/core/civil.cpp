@@ -115,7 +115,8 @@ std::optional<timestamp> parse_timestamp(std::string_view text) {
     const std::int64_t offset = scan_offset_minutes(scan);
 
     const civil_date date{before_year_zero ? -year : year, month, day};
-    scan.need(is_real_date(date) && date.year >= -4713 && date.year <= 294'277 && hour < 24 && minute < 60 && second < 60);
+    scan.need(is_real_date(date) && date.year >= -4713 && date.year <= 294'277 && hour < 24 && minute < 60 &&
+              second < 60);
     if (!scan.finished())
         return std::nullopt;
     const std::int64_t seconds = ((days_from_civil(date) * 24 + hour) * 60 + minute - offset) * 60 + second;

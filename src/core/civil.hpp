@@ -35,7 +35,8 @@ constexpr civil_date civil_from_days(std::int64_t days) {
     days += 730'425;
     const std::int64_t era = (days >= 0 ? days : days - 146'096) / 146'097;
     const std::int64_t day_of_era = days - era * 146'097;
-    const std::int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
+    const std::int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
     const std::int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     const int shifted_month = static_cast<int>((5 * day_of_year + 2) / 153);
     const int month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
@@ -50,8 +51,8 @@ constexpr std::int64_t floor_divide(std::int64_t value, std::int64_t by) {
 // Appends the time in UTC, with as many decimals of a second as it needs.
 void append_timestamp(text_buffer &to, timestamp at);
 
-// Reads the form above, also with a blank for the T and an offset such as +09:00 for the Z; nothing when it is malformed
-// or outside the range of timestamptz.
+// Reads the form above, also with a blank for the T and an offset such as +09:00 for the Z; nothing when it is
+// malformed or outside the range of timestamptz.
 std::optional<timestamp> parse_timestamp(std::string_view text);
 
 } // namespace crm

@@ -73,7 +73,8 @@ class amount_sum {
 template <class Text> void append_decimal(Text &to, decimal value) {
     char digits[24];
     const bool negative = value.minor < 0;
-    const std::uint64_t magnitude = negative ? 0 - static_cast<std::uint64_t>(value.minor) : static_cast<std::uint64_t>(value.minor);
+    const std::uint64_t magnitude =
+        negative ? 0 - static_cast<std::uint64_t>(value.minor) : static_cast<std::uint64_t>(value.minor);
     const auto scale = static_cast<std::size_t>(value.scale);
     const auto length = static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, magnitude).ptr - digits);
     std::string_view all(digits, length);
@@ -127,7 +128,8 @@ inline std::strong_ordering compare(decimal a, decimal b) {
     if (a.scale == b.scale)
         return a.minor <=> b.minor;
     const wide_int left = static_cast<wide_int>(a.minor) * powers_of_ten[static_cast<std::size_t>(max_scale - a.scale)];
-    const wide_int right = static_cast<wide_int>(b.minor) * powers_of_ten[static_cast<std::size_t>(max_scale - b.scale)];
+    const wide_int right =
+        static_cast<wide_int>(b.minor) * powers_of_ten[static_cast<std::size_t>(max_scale - b.scale)];
     return left < right ? std::strong_ordering::less
                         : (left > right ? std::strong_ordering::greater : std::strong_ordering::equal);
 }

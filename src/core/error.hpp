@@ -27,8 +27,7 @@ inline constexpr sqlstate data_corrupted{"XX001"};
 // A short text without an allocation: what does not fit is cut.
 class short_text {
   public:
-    template <class... Parts>
-    explicit(false) constexpr short_text(const Parts &...parts) {
+    template <class... Parts> explicit(false) constexpr short_text(const Parts &...parts) {
         text_[0] = '\0';
         (append(parts), ...);
     }

@@ -1,5 +1,5 @@
-// The head that every flat aggregate state starts with: what it is, and how much of it is used. Transition functions can
-// be called by hand with any bytes, so every reader checks it.
+// The head that every flat aggregate state starts with: what it is, and how much of it is used. Transition functions
+// can be called by hand with any bytes, so every reader checks it.
 #pragma once
 
 #include "core/bytes.hpp"
@@ -30,8 +30,9 @@ inline flat_head check_flat(byte_span state, char kind, std::size_t item_bytes, 
         if (head.kind == 0 && head.count == 0)
             head = {static_cast<std::uint8_t>(kind), flat_head::current_version, 0, {}, 0};
     }
-    if (state.size() < front || head.kind != static_cast<std::uint8_t>(kind) || head.version != flat_head::current_version ||
-        head.scale > max_scale || (item_bytes > 0 && head.count > (state.size() - front) / item_bytes))
+    if (state.size() < front || head.kind != static_cast<std::uint8_t>(kind) ||
+        head.version != flat_head::current_version || head.scale > max_scale ||
+        (item_bytes > 0 && head.count > (state.size() - front) / item_bytes))
         throw_invalid_state({"The ", state.size(), " bytes are no state of this aggregate."});
     return head;
 }

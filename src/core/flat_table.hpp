@@ -1,8 +1,9 @@
-// Counts by key in flat bytes: a hash table while it grows, a sorted list once it is finished. It serves as the state of
-// aggregates and, sorted, as a value of its own; merging is adding, so neither order nor partition of the input shows.
+// Counts by key in flat bytes: a hash table while it grows, a sorted list once it is finished. It serves as the state
+// of aggregates and, sorted, as a value of its own; merging is adding, so neither order nor partition of the input
+// shows.
 //
-// Layout: flat_head, capacity, `fixed` bytes of the owner's, then the slots. Key: two 32-bit numbers or the like, ordered.
-// Value: numbers that add up.
+// Layout: flat_head, capacity, `fixed` bytes of the owner's, then the slots. Key: two 32-bit numbers or the like,
+// ordered. Value: numbers that add up.
 #pragma once
 
 #include "core/decimal.hpp"
@@ -73,7 +74,10 @@ template <class Key, class Value> class flat_table {
     bool empty() const { return head_.count == 0; }
     std::size_t size() const { return head_.count; }
     int scale() const { return head_.scale; }
-    std::span<std::byte> fixed() const { return bytes_.subspan(sizeof(flat_head) + sizeof(std::uint64_t), front_ - sizeof(flat_head) - sizeof(std::uint64_t)); }
+    std::span<std::byte> fixed() const {
+        return bytes_.subspan(sizeof(flat_head) + sizeof(std::uint64_t),
+                              front_ - sizeof(flat_head) - sizeof(std::uint64_t));
+    }
 
     // How many bytes the table must have to take so many more keys.
     std::size_t bytes_to_hold(std::size_t more) const {
@@ -95,7 +99,8 @@ template <class Key, class Value> class flat_table {
         if (load<std::uint64_t>(at) == 0) {
             if (head_.count == most_entries)
                 throw error(program_limit_exceeded, "too many different periods or values to count",
-                            short_text("There are more than ", most_entries, "."), "Choose longer periods, or fewer customers at once.");
+                            short_text("There are more than ", most_entries, "."),
+                            "Choose longer periods, or fewer customers at once.");
             store(at, slot{1, {key, value}});
             ++head_.count;
             store(bytes_.data(), head_);

@@ -81,9 +81,11 @@ block_header plan_block(std::span<const order> rows, std::span<const tag> tags, 
     const bool whole_seconds = odd_microseconds == 0;
     const std::uint64_t time_range = distance(least_time, most_time) / (whole_seconds ? microseconds_per_second : 1);
     const unsigned key_width = bytes_for(most_key - least_key), time_width = bytes_for(time_range),
-                   amount_width = bytes_for(distance(least_amount, most_amount)), tag_width = bytes_for(most_tag - least_tag);
+                   amount_width = bytes_for(distance(least_amount, most_amount)),
+                   tag_width = bytes_for(most_tag - least_tag);
     return {
-        .bytes = static_cast<std::uint32_t>(sizeof(block_header) + rows.size() * (key_width + time_width + amount_width + tag_width)),
+        .bytes = static_cast<std::uint32_t>(sizeof(block_header) +
+                                            rows.size() * (key_width + time_width + amount_width + tag_width)),
         .rows = static_cast<std::uint16_t>(rows.size()),
         .scale = static_cast<std::uint8_t>(scale),
         .key_width = static_cast<std::uint8_t>(key_width),
@@ -100,22 +102,25 @@ block_header plan_block(std::span<const order> rows, std::span<const tag> tags, 
 
 void write_block(std::byte *to, const block_header &head, std::span<const order> rows, std::span<const tag> tags) {
     store(to, head);
-    std::byte *at = pack(to + sizeof head, rows.size(), head.key_width, [&](std::size_t i) { return rows[i].key - head.least_key; });
+    std::byte *at = pack(to + sizeof head, rows.size(), head.key_width,
+                         [&](std::size_t i) { return rows[i].key - head.least_key; });
     const auto time = [&](std::size_t i) { return distance(head.least_time, rows[i].at.us); };
     at = head.whole_seconds
              ? pack(at, rows.size(), head.time_width, [&](std::size_t i) { return time(i) / microseconds_per_second; })
              : pack(at, rows.size(), head.time_width, time);
-    at = pack(at, rows.size(), head.amount_width, [&](std::size_t i) { return distance(head.least_amount, rows[i].amount); });
+    at = pack(at, rows.size(), head.amount_width,
+              [&](std::size_t i) { return distance(head.least_amount, rows[i].amount); });
     pack(at, tags.size(), head.tag_width, [&](std::size_t i) { return tags[i] - head.least_tag; });
 }
 
-const std::byte *read_block(const std::byte *from, std::span<order, block_rows> rows, std::span<tag, block_rows> tags, std::size_t &count,
-                            int &scale) {
+const std::byte *read_block(const std::byte *from, std::span<order, block_rows> rows, std::span<tag, block_rows> tags,
+                            std::size_t &count, int &scale) {
     const auto head = load<block_header>(from);
     count = head.rows;
     scale = head.scale;
     const std::byte *at = from + sizeof head;
-    at = unpack(at, count, head.key_width, [&](std::size_t i, std::uint64_t value) { rows[i].key = head.least_key + value; });
+    at = unpack(at, count, head.key_width,
+                [&](std::size_t i, std::uint64_t value) { rows[i].key = head.least_key + value; });
     const std::uint64_t unit = head.whole_seconds ? static_cast<std::uint64_t>(microseconds_per_second) : 1;
     at = unpack(at, count, head.time_width, [&](std::size_t i, std::uint64_t value) {
         rows[i].at.us = static_cast<std::int64_t>(static_cast<std::uint64_t>(head.least_time) + value * unit);
@@ -123,7 +128,8 @@ const std::byte *read_block(const std::byte *from, std::span<order, block_rows> 
     at = unpack(at, count, head.amount_width, [&](std::size_t i, std::uint64_t value) {
         rows[i].amount = static_cast<std::int64_t>(static_cast<std::uint64_t>(head.least_amount) + value);
     });
-    unpack(at, count, head.tag_width, [&](std::size_t i, std::uint64_t value) { tags[i] = head.least_tag + static_cast<tag>(value); });
+    unpack(at, count, head.tag_width,
+           [&](std::size_t i, std::uint64_t value) { tags[i] = head.least_tag + static_cast<tag>(value); });
     return from + head.bytes;
 }
 
@@ -188,7 +194,8 @@ class ledger::level {
     void add(const order &row, tag with, byte_span key_bytes) {
         const std::size_t partition = partition_of(row.key);
         tape &to = tapes_[partition];
-        const record_header head{row, with, static_cast<std::uint16_t>(owner_.scale_), static_cast<std::uint16_t>(key_bytes.size())};
+        const record_header head{row, with, static_cast<std::uint16_t>(owner_.scale_),
+                                 static_cast<std::uint16_t>(key_bytes.size())};
         std::byte *at = to.reserve(sizeof head + key_bytes.size());
         store(at, head);
         std::ranges::copy(key_bytes, at + sizeof head);
@@ -240,7 +247,8 @@ class ledger::level {
         const auto partition = static_cast<std::size_t>(&from - staged_.data());
         tape &to = tapes_[partition];
         const auto rows = std::span(from.rows).first(from.fill);
-        const auto tags = staged_tags_.empty() ? std::span<const tag>() : std::span<const tag>(staged_tags_[partition]).first(from.fill);
+        const auto tags = staged_tags_.empty() ? std::span<const tag>()
+                                               : std::span<const tag>(staged_tags_[partition]).first(from.fill);
         const block_header head = plan_block(rows, tags, owner_.scale_);
         write_block(to.reserve(head.bytes), head, rows, tags);
         to.commit(head.bytes);
@@ -262,8 +270,8 @@ class ledger::level {
 class ledger::group {
   public:
     explicit group(const ledger &owner)
-        : owner_(owner), equality_(owner.equality_), slots_(&owner.in_), members_(&owner.in_), key_bytes_(&owner.in_), member_of_(&owner.in_),
-          unsorted_(&owner.in_), entries_(&owner.in_) {}
+        : owner_(owner), equality_(owner.equality_), slots_(&owner.in_), members_(&owner.in_), key_bytes_(&owner.in_),
+          member_of_(&owner.in_), unsorted_(&owner.in_), entries_(&owner.in_) {}
 
     void load(tape &from, std::size_t rows, int scale) {
         clear();
@@ -346,7 +354,8 @@ class ledger::group {
                     grow();
                 return number;
             }
-            if (candidate.key == key && (equality_ == nullptr || (*equality_)(bytes_of(members_[candidate.member]), key_bytes)))
+            if (candidate.key == key &&
+                (equality_ == nullptr || (*equality_)(bytes_of(members_[candidate.member]), key_bytes)))
                 return candidate.member;
         }
     }
@@ -361,7 +370,9 @@ class ledger::group {
         }
     }
 
-    byte_span bytes_of(const member &each) const { return byte_span(key_bytes_).subspan(each.key_begin, each.key_bytes); }
+    byte_span bytes_of(const member &each) const {
+        return byte_span(key_bytes_).subspan(each.key_begin, each.key_bytes);
+    }
 
     const ledger &owner_;
     const key_equality *equality_;

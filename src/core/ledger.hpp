@@ -1,7 +1,7 @@
 // The one-pass ledger: takes orders in any order, gives back each customer once, with all purchases sorted.
 //
-// Orders are spread over partitions by a hash of their customer, packed, and kept on tapes, so that memory stays within a
-// budget. Reading a partition groups its customers with everything in the processor's cache.
+// Orders are spread over partitions by a hash of their customer, packed, and kept on tapes, so that memory stays within
+// a budget. Reading a partition groups its customers with everything in the processor's cache.
 #pragma once
 
 #include "core/tape.hpp"
@@ -40,8 +40,8 @@ class ledger {
   public:
     static constexpr std::size_t max_key_bytes = 2048;
 
-    // `equality` is given where keys do not fit into 64 bits. `budget` bounds the memory, but for a single customer whose
-    // purchases alone are larger.
+    // `equality` is given where keys do not fit into 64 bits. `budget` bounds the memory, but for a single customer
+    // whose purchases alone are larger.
     ledger(memory &in, std::size_t budget, spill_file &spill, const key_equality *equality);
     ~ledger();
 

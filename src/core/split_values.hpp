@@ -52,7 +52,8 @@ class split_values {
     numbers::iterator insert(std::string_view text) {
         if (texts_.size() > most)
             throw error(program_limit_exceeded, "column that splits customers has too many values",
-                        short_text("There are more than ", most, "."), "Split by a column such as channel or campaign.");
+                        short_text("There are more than ", most, "."),
+                        "Split by a column such as channel or campaign.");
         const auto place = numbers_.try_emplace(std::pmr::string(text), static_cast<tag>(texts_.size())).first;
         texts_.push_back(place->first);
         return place;

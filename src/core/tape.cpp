@@ -25,7 +25,8 @@ void ask_for_huge_pages([[maybe_unused]] std::span<std::byte> slab) {
 } // namespace
 
 tape_pool::tape_pool(memory &in, std::size_t budget, spill_file &spill)
-    : in_(in), spill_(spill), pages_allowed_(std::max(budget, least_budget) / page_bytes), slabs_(&in), free_(&in), tapes_(&in) {}
+    : in_(in), spill_(spill), pages_allowed_(std::max(budget, least_budget) / page_bytes), slabs_(&in), free_(&in),
+      tapes_(&in) {}
 
 tape_pool::~tape_pool() {
     for (const std::span<std::byte> slab : slabs_)
@@ -38,7 +39,8 @@ void tape_pool::make_pages() {
     const std::size_t pages = std::min({room, pages_allowed_ / 8, 4 * huge_page_bytes / page_bytes});
     slabs_.reserve(slabs_.size() + 1);
     free_.reserve(pages_made_ + pages); // so that giving back never allocates
-    const std::span slab(static_cast<std::byte *>(in_.allocate(pages * page_bytes, huge_page_bytes)), pages * page_bytes);
+    const std::span slab(static_cast<std::byte *>(in_.allocate(pages * page_bytes, huge_page_bytes)),
+                         pages * page_bytes);
     slabs_.push_back(slab);
     ask_for_huge_pages(slab);
     for (std::size_t page = pages; page-- > 0;)
@@ -63,7 +65,9 @@ void tape_pool::shrink() {
         kept_pages += slabs_[kept].size() / page_bytes;
     const std::span dropped = std::span(slabs_).subspan(kept);
     const auto is_dropped = [&](const std::byte *page) {
-        return std::ranges::any_of(dropped, [&](std::span<std::byte> slab) { return page >= slab.data() && page < slab.data() + slab.size(); });
+        return std::ranges::any_of(dropped, [&](std::span<std::byte> slab) {
+            return page >= slab.data() && page < slab.data() + slab.size();
+        });
     };
     std::erase_if(free_, is_dropped);
     for (tape *each : tapes_)

@@ -1,4 +1,5 @@
-// The vocabulary that every core shares: times, amounts and purchases, in PostgreSQL's own units but without its headers.
+// The vocabulary that every core shares: times, amounts and purchases, in PostgreSQL's own units but without its
+// headers.
 #pragma once
 
 #include <compare>

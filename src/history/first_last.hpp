@@ -9,9 +9,9 @@ enum class keep { first, last };
 
 std::size_t kept_bytes(std::size_t value_bytes = 24);
 
-// Keeps the value if it is earlier (later) than the one kept; of equal times the lesser (greater) bytes win, so that the
-// order of input does not matter. Returns how many bytes the state must have; when that is more than it has, nothing
-// was changed.
+// Keeps the value if it is earlier (later) than the one kept; of equal times the lesser (greater) bytes win, so that
+// the order of input does not matter. Returns how many bytes the state must have; when that is more than it has,
+// nothing was changed.
 std::size_t keep_value(std::span<std::byte> state, keep which, timestamp at, byte_span value);
 std::size_t keep_state(std::span<std::byte> state, keep which, byte_span other);
 

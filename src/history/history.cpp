@@ -70,9 +70,7 @@ survey look_over(purchases of) {
     return found;
 }
 
-std::size_t room_for(std::size_t entries) {
-    return max_summary_bytes + entries * 2 * byte_writer::max_varint;
-}
+std::size_t room_for(std::size_t entries) { return max_summary_bytes + entries * 2 * byte_writer::max_varint; }
 
 void check_size(std::size_t bytes) {
     if (bytes > max_bytes)
@@ -118,7 +116,8 @@ layout read_layout(byte_reader &in) {
     found.entries = static_cast<std::int64_t>(entries);
     if (entries == 0)
         return found;
-    if (__builtin_mul_overflow(unzigzag(in.varint()), static_cast<std::int64_t>(units[found.first_unit]), &found.first.us) ||
+    if (__builtin_mul_overflow(unzigzag(in.varint()), static_cast<std::int64_t>(units[found.first_unit]),
+                               &found.first.us) ||
         !is_finite(found.first))
         throw_malformed("first time");
     found.span = in.varint();
@@ -235,7 +234,8 @@ summary read_summary(prefix of) {
     found.revenue = {unzigzag(in.varint()), head.scale()};
     found.refunded.scale = head.scale();
     if (head.has_refunds()) {
-        found.refunds = static_cast<std::int64_t>(std::min<std::uint64_t>(in.varint(), static_cast<std::uint64_t>(head.entries)));
+        found.refunds =
+            static_cast<std::int64_t>(std::min<std::uint64_t>(in.varint(), static_cast<std::uint64_t>(head.entries)));
         found.refunded.minor = static_cast<std::int64_t>(in.varint());
         const std::uint64_t ahead = in.varint(), behind = in.varint();
         if (ahead > head.span || behind > head.span)
@@ -267,8 +267,8 @@ entries decode(view of, memory &memory) {
             if (gaps > head.span)
                 throw_malformed("gap");
             const std::uint64_t amount = in.varint();
-            found.list.push_back({head.after_first(gaps),
-                                  head.has_refunds() ? unzigzag(amount) : static_cast<std::int64_t>(amount)});
+            found.list.push_back(
+                {head.after_first(gaps), head.has_refunds() ? unzigzag(amount) : static_cast<std::int64_t>(amount)});
         }
     }
     if (!in.at_end())
@@ -377,9 +377,10 @@ byte_vector subtract(memory &in, view a, view b) {
         text_buffer shown(&in);
         append_timestamp(shown, missing.front().at);
         append_decimal(shown += ", ", normalized({missing.front().amount, scale}));
-        throw error(invalid_parameter_value, "cannot subtract purchases that the history does not hold",
-                    short_text(missing.size(), " of ", what.list.size(), " are not there, the first of them ", shown, "."),
-                    "Subtract only what was added before.");
+        throw error(
+            invalid_parameter_value, "cannot subtract purchases that the history does not hold",
+            short_text(missing.size(), " of ", what.list.size(), " are not there, the first of them ", shown, "."),
+            "Subtract only what was added before.");
     }
     return encode_sorted({rest, scale}, in);
 }
@@ -438,7 +439,8 @@ std::pmr::vector<double> intervals(memory &in, view of) {
         if (entry.is_refund())
             continue;
         if (previous != nullptr)
-            days.push_back(static_cast<double>(distance(previous->at, entry.at)) / static_cast<double>(microseconds_per_day));
+            days.push_back(static_cast<double>(distance(previous->at, entry.at)) /
+                           static_cast<double>(microseconds_per_day));
         previous = &entry;
     }
     return days;

@@ -34,10 +34,10 @@ struct prefix {
 };
 
 struct summary {
-    std::int64_t entries = 0;   // purchases and refunds
+    std::int64_t entries = 0; // purchases and refunds
     std::int64_t refunds = 0;
-    decimal revenue;            // purchases less refunds
-    decimal refunded;           // a positive number
+    decimal revenue;  // purchases less refunds
+    decimal refunded; // a positive number
     timestamp first_entry, last_entry;
     timestamp first_purchase, last_purchase; // meaningless without purchases
 

@@ -41,7 +41,8 @@ namespace {
 
 // Equal histories are equal bytes; their order is that of the bytes.
 std::int32_t compare_bytes(view a, view b) {
-    const auto order = std::lexicographical_compare_three_way(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
+    const auto order =
+        std::lexicographical_compare_three_way(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
     return order < 0 ? -1 : (order > 0 ? 1 : 0);
 }
 
@@ -90,7 +91,8 @@ CRM_ENTRY(crm_history_within) {
     bool empty;
     range_deserialize(lookup_type_cache(RangeTypeGetOid(range), TYPECACHE_RANGE_INFO), range, &lower, &upper, &empty);
     const timestamp from = empty || lower.infinite ? earliest_timestamp : first_from(lower.val, !lower.inclusive);
-    const timestamp before = empty ? from : (upper.infinite ? end_of_timestamps : first_from(upper.val, upper.inclusive));
+    const timestamp before =
+        empty ? from : (upper.infinite ? end_of_timestamps : first_from(upper.val, upper.inclusive));
     return run<byte_vector>(fcinfo, [&] {
         context_memory here(CurrentMemoryContext);
         return history::within(here, h, from, std::max(from, before));

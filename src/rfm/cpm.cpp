@@ -10,8 +10,8 @@ namespace {
 void check(const cpm_limits &limits) {
     if (limits.lapsed_after < 0 || limits.infant_below < 0 || limits.loyal_from < limits.infant_below)
         throw error(invalid_parameter_value, "limits of the customer portfolio contradict each other",
-                    short_text("lapsed_after is ", limits.lapsed_after, ", infant_below ", limits.infant_below, ", loyal_from ",
-                               limits.loyal_from, "."),
+                    short_text("lapsed_after is ", limits.lapsed_after, ", infant_below ", limits.infant_below,
+                               ", loyal_from ", limits.loyal_from, "."),
                     "All are days of at least 0, and loyal_from is not below infant_below.");
 }
 
@@ -26,7 +26,8 @@ std::optional<cpm> portfolio(memory &in, history::view of, timestamp as_of, cons
     const bool active = lifetime->recency < limits.lapsed_after;
     if (lifetime->frequency == 1)
         return cpm{cpm_class::first_time, active};
-    const std::int32_t days = recency_days(history::read_summary({of.bytes}).first_purchase, history::last_purchase(all, as_of)->at);
+    const std::int32_t days =
+        recency_days(history::read_summary({of.bytes}).first_purchase, history::last_purchase(all, as_of)->at);
     if (days < limits.infant_below)
         return cpm{cpm_class::infant, active};
     if (compare(lifetime->monetary, limits.revenue) < 0)

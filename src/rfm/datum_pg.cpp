@@ -7,11 +7,13 @@ using namespace crm::bridge;
 window window_of(timestamp as_of, const Interval *span) {
     if (span == nullptr)
         return {as_of, window::lifetime};
-    const Datum start = DirectFunctionCall2(timestamptz_mi_interval, TimestampTzGetDatum(as_of.us), IntervalPGetDatum(span));
+    const Datum start =
+        DirectFunctionCall2(timestamptz_mi_interval, TimestampTzGetDatum(as_of.us), IntervalPGetDatum(span));
     const window found{as_of, finite_timestamp(DatumGetTimestampTz(start))};
     if (found.since >= found.as_of)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("span must be positive"),
-                        errdetail("The span is %s.", DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(span)))),
+                        errdetail("The span is %s.",
+                                  DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(span)))),
                         errhint("Give a span such as interval '1 year', or NULL for the lifetime.")));
     return found;
 }
@@ -20,11 +22,13 @@ std::optional<measures> measures_from_datum(Datum value) {
     const auto fields = row_fields<3>::get(value);
     if (fields.any_null())
         return std::nullopt;
-    return measures{DatumGetInt32(fields.values[0]), DatumGetInt32(fields.values[1]), decimal_from_numeric(fields.values[2])};
+    return measures{DatumGetInt32(fields.values[0]), DatumGetInt32(fields.values[1]),
+                    decimal_from_numeric(fields.values[2])};
 }
 
 Datum measures_to_datum(FunctionCallInfo fcinfo, const measures &value) {
-    const Datum fields[] = {Int32GetDatum(value.recency), Int32GetDatum(value.frequency), numeric_from_decimal(value.monetary)};
+    const Datum fields[] = {Int32GetDatum(value.recency), Int32GetDatum(value.frequency),
+                            numeric_from_decimal(value.monetary)};
     return make_row(fcinfo, fields);
 }
 
@@ -37,9 +41,10 @@ bands bands_from_datum(Datum value) {
     const auto frequency = cut_points::get(fields.values[1], INT4OID, "frequency of bands");
     const auto monetary = cut_points::get(fields.values[2], NUMERICOID, "monetary of bands");
     if (recency.count != frequency.count || recency.count != monetary.count)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("bands must have as many cut points for each measure"),
-                        errdetail("They have %d for recency, %d for frequency and %d for monetary.", recency.count, frequency.count,
-                                  monetary.count)));
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("bands must have as many cut points for each measure"),
+                        errdetail("They have %d for recency, %d for frequency and %d for monetary.", recency.count,
+                                  frequency.count, monetary.count)));
     bands found{.cuts = recency.count};
     for (std::size_t i = 0; i < static_cast<std::size_t>(found.cuts); ++i) {
         found.recency[i] = DatumGetInt32(recency.elements[i]);

@@ -29,20 +29,25 @@ struct sortable {
         : type(get_fn_expr_argtype(fcinfo->flinfo, 0)), collation(PG_GET_COLLATION()),
           cache(lookup_type_cache(type, TYPECACHE_LT_OPR | TYPECACHE_CMP_PROC_FINFO)) {
         if (!OidIsValid(cache->lt_opr) || !OidIsValid(cache->cmp_proc))
-            ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION), errmsg("values of type %s cannot be graded", format_type_be(type)),
+            ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+                            errmsg("values of type %s cannot be graded", format_type_be(type)),
                             errhint("Only types that sort have quantiles.")));
     }
-    int compare(Datum a, Datum b) const { return DatumGetInt32(FunctionCall2Coll(&cache->cmp_proc_finfo, collation, a, b)); }
+    int compare(Datum a, Datum b) const {
+        return DatumGetInt32(FunctionCall2Coll(&cache->cmp_proc_finfo, collation, a, b));
+    }
 };
 
 Tuplesortstate *sort_partition(WindowObject window, const sortable &by, std::int64_t &values) {
-    Tuplesortstate *sort = tuplesort_begin_datum(by.type, by.cache->lt_opr, by.collation, false, work_mem, nullptr, TUPLESORT_NONE);
+    Tuplesortstate *sort =
+        tuplesort_begin_datum(by.type, by.cache->lt_opr, by.collation, false, work_mem, nullptr, TUPLESORT_NONE);
     const std::int64_t rows = WinGetPartitionRowCount(window);
     values = 0;
     for (std::int64_t row = 0; row < rows; ++row) {
         CHECK_FOR_INTERRUPTS();
         bool null, out;
-        const Datum value = WinGetFuncArgInPartition(window, 0, static_cast<int>(row), WINDOW_SEEK_HEAD, false, &null, &out);
+        const Datum value =
+            WinGetFuncArgInPartition(window, 0, static_cast<int>(row), WINDOW_SEEK_HEAD, false, &null, &out);
         if (!null) {
             tuplesort_putdatum(sort, value, false);
             ++values;
@@ -70,7 +75,8 @@ void find_cuts(WindowObject window, const sortable &by, MemoryContext keeper, pa
     for (std::int64_t less = 0; next_value(sort, value); ++less) {
         CHECK_FOR_INTERRUPTS();
         const bool first_of_equals = less == 0 || by.compare(value, previous) != 0;
-        while (first_of_equals && cuts->reached < cuts->grades - 1 && less * cuts->grades >= count * (cuts->reached + 1)) {
+        while (first_of_equals && cuts->reached < cuts->grades - 1 &&
+               less * cuts->grades >= count * (cuts->reached + 1)) {
             const MemoryContext caller = MemoryContextSwitchTo(keeper);
             cuts->least[cuts->reached++] = datumCopy(value, by.cache->typbyval, by.cache->typlen);
             MemoryContextSwitchTo(caller);

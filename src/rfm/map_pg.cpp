@@ -49,9 +49,11 @@ const segment_map *segment_map::load(const char *name) {
 
 void segment_map::check_grades(int grades) const {
     if (grades != grades_)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("map \"%s\" is made for %d grades", map_, grades_),
-                        errdetail("The bands give %d grades.", grades),
-                        errhint("Give bands with %d cut points, say grades => %d, or choose another map.", grades_ - 1, grades_)));
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("map \"%s\" is made for %d grades", map_, grades_),
+             errdetail("The bands give %d grades.", grades),
+             errhint("Give bands with %d cut points, say grades => %d, or choose another map.", grades_ - 1, grades_)));
 }
 
 } // namespace crm::rfm

@@ -27,14 +27,16 @@ struct value_range {
 //     while (search.begin_pass())
 //         for (value : values) search.visit(value);
 //
-// Grade g begins above the ceil(count × (g-1) / n)-th value. That value is found digit by digit, the highest first: each
-// pass counts the next digit of the values that share all digits known of one of the wanted values.
+// Grade g begins above the ceil(count × (g-1) / n)-th value. That value is found digit by digit, the highest first:
+// each pass counts the next digit of the values that share all digits known of one of the wanted values.
 class cut_search {
   public:
     cut_search(value_range of, std::uint64_t count, int grades, memory &in)
-        : range_(of), wanted_(&in), prefixes_(&in), digits_left_((static_cast<unsigned>(std::bit_width(offset(of.greatest))) + digit_bits - 1) / digit_bits) {
+        : range_(of), wanted_(&in), prefixes_(&in),
+          digits_left_((static_cast<unsigned>(std::bit_width(offset(of.greatest))) + digit_bits - 1) / digit_bits) {
         for (int below = 1; below < grades; ++below)
-            wanted_.push_back({.rank = static_cast<std::uint64_t>((static_cast<wide_int>(count) * below + grades - 1) / grades)});
+            wanted_.push_back(
+                {.rank = static_cast<std::uint64_t>((static_cast<wide_int>(count) * below + grades - 1) / grades)});
         digits_left_ = std::max(digits_left_, 1u);
     }
 
@@ -82,7 +84,8 @@ class cut_search {
         prefix(std::uint64_t known, memory *in) : known(known), counts(digits, 0, in) {}
         std::uint64_t known;
         std::pmr::vector<std::uint64_t> counts;
-        std::int64_t beyond = std::numeric_limits<std::int64_t>::max(); // in the last pass: the least value with a greater prefix
+        std::int64_t beyond =
+            std::numeric_limits<std::int64_t>::max(); // in the last pass: the least value with a greater prefix
     };
 
     std::uint64_t offset(std::int64_t value) const {
@@ -101,8 +104,8 @@ class cut_search {
             one.known = one.known * digits + digit;
             if (digits_left_ > 0)
                 continue;
-            const auto next = std::find_if(among.counts.begin() + static_cast<std::ptrdiff_t>(digit) + 1, among.counts.end(),
-                                           [](std::uint64_t count) { return count > 0; });
+            const auto next = std::find_if(among.counts.begin() + static_cast<std::ptrdiff_t>(digit) + 1,
+                                           among.counts.end(), [](std::uint64_t count) { return count > 0; });
             if (next != among.counts.end())
                 one.next = value_at(among.known * digits + static_cast<std::uint64_t>(next - among.counts.begin()));
             else if (range_.greatest > value_at(one.known))
@@ -138,9 +141,11 @@ struct measure_ranges {
     }
 };
 
-// The bands that split a population: each(visit) calls visit(measure_values) for all its members, as often as it is asked.
+// The bands that split a population: each(visit) calls visit(measure_values) for all its members, as often as it is
+// asked.
 template <class Each>
-bands quantile_bands(memory &in, const measure_ranges &ranges, std::uint64_t count, int grades, int scale, Each &&each) {
+bands quantile_bands(memory &in, const measure_ranges &ranges, std::uint64_t count, int grades, int scale,
+                     Each &&each) {
     cut_search recency(ranges.better_recency, count, grades, in), frequency(ranges.frequency, count, grades, in),
         monetary(ranges.monetary, count, grades, in);
     for (;;) {

@@ -44,7 +44,8 @@ std::optional<measures> measure(history::view of, const window &in, memory &scra
     if (all.orders() == 0 || all.first_purchase > in.as_of)
         return std::nullopt;
     if (all.first_entry > in.since && all.last_entry <= in.as_of)
-        return measures{recency_days(all.last_purchase, in.as_of), static_cast<std::int32_t>(all.orders()), all.revenue};
+        return measures{recency_days(all.last_purchase, in.as_of), static_cast<std::int32_t>(all.orders()),
+                        all.revenue};
     return measure(history::decode(of, scratch), in);
 }
 
@@ -73,9 +74,7 @@ void check_grades(std::int64_t grades) {
                     short_text("Choose 2 to ", max_grades, " grades."));
 }
 
-bool is_score(std::int64_t rfm) {
-    return rfm >= 111 && rfm <= 999 && rfm / 10 % 10 != 0 && rfm % 10 != 0;
-}
+bool is_score(std::int64_t rfm) { return rfm >= 111 && rfm <= 999 && rfm / 10 % 10 != 0 && rfm % 10 != 0; }
 
 score grade(const measures &of, const bands &by) {
     int r = 1, f = 1, m = 1;

@@ -20,7 +20,9 @@ using rfm::window;
 
 namespace {
 
-const Interval *span_argument(FunctionCallInfo fcinfo, int i) { return PG_ARGISNULL(i) ? nullptr : PG_GETARG_INTERVAL_P(i); }
+const Interval *span_argument(FunctionCallInfo fcinfo, int i) {
+    return PG_ARGISNULL(i) ? nullptr : PG_GETARG_INTERVAL_P(i);
+}
 
 Datum return_measures(FunctionCallInfo fcinfo, const std::optional<measures> &found) {
     if (found)
@@ -130,7 +132,8 @@ const bands &bands_argument(FunctionCallInfo fcinfo, int i) {
     auto *known = static_cast<known_bands *>(fcinfo->flinfo->fn_extra);
     if (known == nullptr || known->size != size || std::memcmp(known->source, row, size) != 0) {
         const bands value = rfm::bands_from_datum(PG_GETARG_DATUM(i));
-        known = static_cast<known_bands *>(MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, offsetof(known_bands, source) + size));
+        known = static_cast<known_bands *>(
+            MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, offsetof(known_bands, source) + size));
         known->value = value;
         known->size = size;
         std::memcpy(known->source, row, size);
@@ -152,7 +155,8 @@ namespace {
 
 score checked_score(std::int64_t value, bool is_input, sqlstate state) {
     if (!is_input || !rfm::is_score(value))
-        throw error(state, "invalid value for type crm.rfm_score", {}, "Write one digit from 1 to 9 for each of R, F and M: 543.");
+        throw error(state, "invalid value for type crm.rfm_score", {},
+                    "Write one digit from 1 to 9 for each of R, F and M: 543.");
     return {static_cast<std::int32_t>(value)};
 }
 
@@ -162,7 +166,8 @@ CRM_FUNCTION(crm_rfm_score_in, [](cstring input) {
     int value = 0;
     const char *end = input.text.data() + input.text.size();
     const auto parsed = std::from_chars(input.text.data(), end, value);
-    return checked_score(value, parsed.ptr == end && parsed.ec == std::errc{} && input.text.size() == 3, invalid_text_representation);
+    return checked_score(value, parsed.ptr == end && parsed.ec == std::errc{} && input.text.size() == 3,
+                         invalid_text_representation);
 })
 CRM_FUNCTION(crm_rfm_score_out, [](memory &in, score of) { return text_buffer(short_text(of.rfm).c_str(), &in); })
 CRM_ENTRY(crm_rfm_score_recv) {
@@ -178,7 +183,8 @@ CRM_ENTRY(crm_rfm_score_send) {
 }
 CRM_FUNCTION(crm_rfm_score_make, [](std::int32_t r, std::int32_t f, std::int32_t m) {
     const auto is_digit = [](std::int32_t grade) { return grade >= 1 && grade <= rfm::max_grades; };
-    return checked_score(std::int64_t{r} * 100 + std::int64_t{f} * 10 + m, is_digit(r) && is_digit(f) && is_digit(m), invalid_parameter_value);
+    return checked_score(std::int64_t{r} * 100 + std::int64_t{f} * 10 + m, is_digit(r) && is_digit(f) && is_digit(m),
+                         invalid_parameter_value);
 })
 CRM_FUNCTION(crm_rfm_score_r, [](score of) { return static_cast<std::int16_t>(of.r()); })
 CRM_FUNCTION(crm_rfm_score_f, [](score of) { return static_cast<std::int16_t>(of.f()); })
@@ -230,7 +236,8 @@ Datum cpm_class_datum(FunctionCallInfo fcinfo, rfm::cpm_class of) {
 CRM_ENTRY(crm_cpm) {
     const auto h = datum<history::view>::get(PG_GETARG_DATUM(0));
     const timestamp as_of = datum<timestamp>::get(PG_GETARG_DATUM(1));
-    const rfm::cpm_limits limits{PG_GETARG_INT32(2), PG_GETARG_INT32(3), PG_GETARG_INT32(4), datum<decimal>::get(PG_GETARG_DATUM(5))};
+    const rfm::cpm_limits limits{PG_GETARG_INT32(2), PG_GETARG_INT32(3), PG_GETARG_INT32(4),
+                                 datum<decimal>::get(PG_GETARG_DATUM(5))};
     const auto found = guarded([&] {
         context_memory here(CurrentMemoryContext);
         return rfm::portfolio(here, h, as_of, limits);

@@ -30,7 +30,9 @@ struct member {
 
 constexpr std::size_t population_front = sizeof(flat_head) + sizeof(std::int64_t); // the number of grades
 
-member load_member(byte_span state, std::size_t i) { return load<member>(state.data() + population_front + i * sizeof(member)); }
+member load_member(byte_span state, std::size_t i) {
+    return load<member>(state.data() + population_front + i * sizeof(member));
+}
 void store_member(std::span<std::byte> state, std::size_t i, const member &of) {
     store(state.data() + population_front + i * sizeof(member), of);
 }
@@ -42,7 +44,8 @@ std::int64_t grades_of(byte_span state) { return load<std::int64_t>(state.data()
 }
 
 template <class Member>
-std::size_t append_members(std::span<std::byte> state, std::size_t count, int scale, std::int64_t grades, Member &&member_at) {
+std::size_t append_members(std::span<std::byte> state, std::size_t count, int scale, std::int64_t grades,
+                           Member &&member_at) {
     flat_head head = check_flat(state, population_kind, sizeof(member), sizeof grades);
     const std::size_t needed = population_bytes(head.count + count);
     if (needed > state.size())
@@ -99,9 +102,14 @@ running running::read(byte_span state, const window &in) {
 }
 
 void running::write(std::span<std::byte> state) const {
-    const flat_head head{static_cast<std::uint8_t>(running_kind), flat_head::current_version, static_cast<std::uint8_t>(scale), {}, 1};
-    const stored_running stored{over.as_of.us,  over.since.us, last_purchase.us,
-                                purchases_seen, frequency,     static_cast<std::int64_t>(monetary >> 64),
+    const flat_head head{
+        static_cast<std::uint8_t>(running_kind), flat_head::current_version, static_cast<std::uint8_t>(scale), {}, 1};
+    const stored_running stored{over.as_of.us,
+                                over.since.us,
+                                last_purchase.us,
+                                purchases_seen,
+                                frequency,
+                                static_cast<std::int64_t>(monetary >> 64),
                                 static_cast<std::uint64_t>(monetary)};
     store(state.data(), head);
     store(state.data() + sizeof head, stored);
@@ -143,7 +151,8 @@ std::optional<measures> running::finish() const {
         return std::nullopt;
     if (frequency > std::numeric_limits<std::int32_t>::max())
         throw error(numeric_value_out_of_range, "number of purchases is out of range");
-    return measures{recency_days(last_purchase, over.as_of), static_cast<std::int32_t>(frequency),
+    return measures{recency_days(last_purchase, over.as_of),
+                    static_cast<std::int32_t>(frequency),
                     {narrow(monetary, "sum of amounts"), scale}};
 }
 
@@ -160,7 +169,8 @@ std::size_t append_population(std::span<std::byte> population, byte_span other) 
     const flat_head head = check_flat(other, population_kind, sizeof(member), sizeof(std::int64_t));
     if (head.count == 0)
         return 0;
-    return append_members(population, head.count, head.scale, grades_of(other), [&](std::size_t i) { return load_member(other, i); });
+    return append_members(population, head.count, head.scale, grades_of(other),
+                          [&](std::size_t i) { return load_member(other, i); });
 }
 
 std::optional<bands> quantile_bands(memory &in, byte_span population) {

@@ -44,12 +44,15 @@ timestamp as_of_argument(FunctionCallInfo fcinfo, int i) {
     return datum<timestamp>::get(PG_GETARG_DATUM(i));
 }
 
-const Interval *span_argument(FunctionCallInfo fcinfo, int i) { return PG_ARGISNULL(i) ? nullptr : PG_GETARG_INTERVAL_P(i); }
+const Interval *span_argument(FunctionCallInfo fcinfo, int i) {
+    return PG_ARGISNULL(i) ? nullptr : PG_GETARG_INTERVAL_P(i);
+}
 
 // Measures everybody at the dates given.
 template <std::size_t dates>
 rfm::measured_customers<dates> *measure_all(order_pass *pass, const std::array<window, dates> &windows) {
-    auto *measured = in_context<rfm::measured_customers<dates>>::make(pass->context, "pg_crm measured customers", &pass->book);
+    auto *measured =
+        in_context<rfm::measured_customers<dates>>::make(pass->context, "pg_crm measured customers", &pass->book);
     customer each;
     while (next_customer(pass, each))
         guarded([&] { measured->add(each, windows); });
@@ -105,7 +108,8 @@ namespace {
 // How many customers went from each segment to each; the last number of each side stands for no customer yet.
 class migration {
   public:
-    migration(memory &in, int segments) : sides_(static_cast<std::size_t>(segments) + 1), counts_(sides_ * sides_, 0, &in) {}
+    migration(memory &in, int segments)
+        : sides_(static_cast<std::size_t>(segments) + 1), counts_(sides_ * sides_, 0, &in) {}
 
     void count(int from, int to) { ++counts_[place(from) * sides_ + place(to)]; }
     std::int64_t of(int from, int to) const { return counts_[place(from) * sides_ + place(to)]; }
@@ -140,11 +144,13 @@ migration *count_moves(order_pass *pass, const rfm::measured_customers<2> *measu
 // Arguments: query, from_date, to_date, span, bands, grades, map.
 CRM_ENTRY(crm_rfm_migration) {
     const timestamp from = as_of_argument(fcinfo, 1), to = as_of_argument(fcinfo, 2);
-    const std::array<window, 2> windows{rfm::window_of(from, span_argument(fcinfo, 3)), rfm::window_of(to, span_argument(fcinfo, 3))};
+    const std::array<window, 2> windows{rfm::window_of(from, span_argument(fcinfo, 3)),
+                                        rfm::window_of(to, span_argument(fcinfo, 3))};
     const grading by = grading_arguments(fcinfo, 4);
     if (from > to || by.map == nullptr)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        by.map == nullptr ? errmsg("map must not be NULL") : errmsg("from_date must not be after to_date")));
+        ereport(ERROR,
+                (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                 by.map == nullptr ? errmsg("map must not be NULL") : errmsg("from_date must not be after to_date")));
     row_writer rows(fcinfo);
     order_pass *pass = read_orders(query_argument(fcinfo), InvalidOid);
     auto *measured = measure_all(pass, windows);

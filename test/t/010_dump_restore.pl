@@ -86,7 +86,9 @@ my %values = (
     rfm_score => q{'543'},
     rfm_rule => q{ROW ('heart', NULL, '中心', '{[45]..,3.5}')},
     cpm_class => q{'trend'},
-    cpm => q{'(loyal,f)'});
+    cpm => q{'(loyal,f)'},
+    retention => q{'on_or_after'},
+    cohorts => q{(SELECT crm.cohorts('[["2026-01-01T00:30:00Z",1200]]'::crm.history, 'month Asia/Tokyo'::crm.calendar, '2026-03-01'))});
 is( sql_as('shop_owner', 'shop', q{
         SELECT string_agg(t.typname, ' ' ORDER BY t.typname)
         FROM pg_type t
