@@ -549,4 +549,5 @@ SHOW pg_crm.memory;
 SELECT setting, left(refused(setting), 5) FROM unnest('{SET pg_crm.memory = -2,SET pg_crm.memory = ''much'',SET pg_crm.memroy = 100}'::text[]) AS setting;
 RESET pg_crm.memory;
 
+SET client_min_messages = warning;
 DROP SCHEMA history_test CASCADE;

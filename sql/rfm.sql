@@ -409,4 +409,5 @@ SELECT limits, refused(format('SELECT crm.cpm(''[]'', now(), %s)', limits))
 FROM unnest(ARRAY['lapsed_after => -1', 'infant_below => -1', 'infant_below => 100, loyal_from => 99', 'revenue => ''NaN''', 'revenue => 1e-7']) AS limits;
 SELECT refused('SELECT crm.cpm(''[]'', ''infinity'')'), crm.cpm('[]', now(), lapsed_after => NULL);
 
+SET client_min_messages = warning;
 DROP SCHEMA rfm_test CASCADE;

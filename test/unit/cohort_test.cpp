@@ -45,7 +45,7 @@ class counter {
     void merge(byte_span list) {
         change([&](std::span<std::byte> to) { return merge_list(to, list); });
     }
-    byte_vector finished() { return finish(state, heap()); }
+    byte_vector finished() { return finish(state, heap()).value_or(byte_vector(&heap())); }
 
   private:
     template <class Change> void change(Change &&what) {
@@ -57,7 +57,7 @@ class counter {
 };
 
 std::vector<row> rows_of(byte_span cohorts, const setting &in, retention kind = retention::on) {
-    if (terms_of(cohorts).calendar.empty()) // nobody bought
+    if (cohorts.empty()) // nobody bought
         return {};
     const calendar periods = in.periods();
     rows source(heap(), cohorts, &periods, kind);
