@@ -121,9 +121,34 @@ decimal decimal_from_numeric(Datum value) {
     return {static_cast<std::int64_t>(minor), scale};
 }
 
+// Written digit by digit: PostgreSQL's own conversion takes a tenth of the time of a whole rfm_table.
 Datum numeric_from_decimal(decimal value) {
     const decimal shortest = normalized(value);
-    return NumericGetDatum(int64_div_fast_to_numeric(shortest.minor, shortest.scale));
+    const int groups_after_point = (shortest.scale + digits_per_group - 1) / digits_per_group;
+    const auto padding = static_cast<std::size_t>(groups_after_point * digits_per_group - shortest.scale);
+    const bool negative = shortest.minor < 0;
+    wide_int rest = (negative ? -static_cast<wide_int>(shortest.minor) : shortest.minor) * powers_of_ten[padding];
+
+    constexpr int most_groups = 7;
+    std::int16_t groups[most_groups]; // from the last one backwards
+    int first = most_groups;
+    for (; rest != 0; rest /= 10'000)
+        groups[--first] = static_cast<std::int16_t>(rest % 10'000);
+    const int weight = most_groups - first - groups_after_point - 1;
+    int end = most_groups;
+    while (end > first && groups[end - 1] == 0)
+        --end;
+
+    const std::size_t digits_size = static_cast<std::size_t>(end - first) * sizeof(std::int16_t);
+    const std::size_t size = VARHDRSZ + sizeof(std::uint16_t) + digits_size;
+    const auto header = static_cast<std::uint16_t>(
+        short_kind | (negative ? short_negative : 0) | (shortest.scale << short_scale_shift) |
+        (end == first ? 0 : (weight < 0 ? short_weight_sign : 0) | (weight & short_weight_mask)));
+    auto *number = static_cast<char *>(palloc(size));
+    SET_VARSIZE(number, size);
+    std::memcpy(number + VARHDRSZ, &header, sizeof header);
+    std::memcpy(number + VARHDRSZ + sizeof header, groups + first, digits_size);
+    return PointerGetDatum(number);
 }
 
 } // namespace crm::bridge
