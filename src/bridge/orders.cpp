@@ -106,7 +106,14 @@ bool order_pass::type_equality::operator()(byte_span a, byte_span b) const {
     if (std::ranges::equal(a, b))
         return true;
     bool same = false;
-    call_postgres([&] { same = key_.equal(a, b); });
+    call_postgres([&] {
+        if (scratch_ == nullptr)
+            scratch_ = AllocSetContextCreateInternal(parent_, "pg_crm comparison of customers", ALLOCSET_SMALL_SIZES);
+        const MemoryContext caller = MemoryContextSwitchTo(scratch_);
+        same = key_.equal(a, b);
+        MemoryContextSwitchTo(caller);
+        MemoryContextReset(scratch_);
+    });
     return same;
 }
 
@@ -118,6 +125,7 @@ using amount_reader = decimal (*)(Datum);
 struct order_receiver {
     DestReceiver interface;
     MemoryContext parent;
+    MemoryContext row_memory; // of one batch
     Oid key_type;
     columns allowed;
     order_pass *pass;
@@ -212,6 +220,7 @@ void hand_over_batch(order_receiver *receiver) {
             receiver->pass->book.add(std::span(receiver->batch, receiver->fill), receiver->scale, tags);
         });
     receiver->fill = 0;
+    MemoryContextReset(receiver->row_memory);
     receiver->pass->watch.orders_read(receiver->rows, receiver->pass->book.pool().spilled_bytes());
 }
 
@@ -238,6 +247,22 @@ void receive_keyed(order_receiver *receiver, Datum customer, timestamp at, decim
         hand_over_batch(receiver);
 }
 
+void receive_order(order_receiver *receiver, TupleTableSlot *slot) {
+    const timestamp at = finite_timestamp(DatumGetTimestampTz(slot->tts_values[time_column]));
+    const decimal amount = receiver->read_amount(slot->tts_values[amount_column]);
+    const Datum customer = slot->tts_values[customer_column];
+    const tag with = split_of(receiver, slot);
+    if (!receiver->key.fits_64_bits()) {
+        receive_keyed(receiver, customer, at, amount, with);
+        return;
+    }
+    const std::int64_t minor = at_batch_scale(receiver, amount);
+    receiver->tags[receiver->fill] = with;
+    receiver->batch[receiver->fill++] = {receiver->key.to_64_bits(customer), at, minor};
+    if (receiver->fill == batch_orders)
+        hand_over_batch(receiver);
+}
+
 bool receive(TupleTableSlot *slot, DestReceiver *self) {
     auto *receiver = reinterpret_cast<order_receiver *>(self);
     slot_getallattrs(slot);
@@ -247,19 +272,9 @@ bool receive(TupleTableSlot *slot, DestReceiver *self) {
         return true;
     }
     ++receiver->rows;
-    const timestamp at = finite_timestamp(DatumGetTimestampTz(slot->tts_values[time_column]));
-    const decimal amount = receiver->read_amount(slot->tts_values[amount_column]);
-    const Datum customer = slot->tts_values[customer_column];
-    const tag with = split_of(receiver, slot);
-    if (!receiver->key.fits_64_bits()) {
-        receive_keyed(receiver, customer, at, amount, with);
-        return true;
-    }
-    const std::int64_t minor = at_batch_scale(receiver, amount);
-    receiver->tags[receiver->fill] = with;
-    receiver->batch[receiver->fill++] = {receiver->key.to_64_bits(customer), at, minor};
-    if (receiver->fill == batch_orders)
-        hand_over_batch(receiver);
+    const MemoryContext caller = MemoryContextSwitchTo(receiver->row_memory);
+    receive_order(receiver, slot);
+    MemoryContextSwitchTo(caller);
     return true;
 }
 
@@ -271,6 +286,7 @@ order_pass *read_orders(const char *query, Oid key_type, columns allowed) {
     auto *receiver = static_cast<order_receiver *>(palloc0(sizeof(order_receiver)));
     receiver->interface = {receive, start, stop, stop, DestNone};
     receiver->parent = CurrentMemoryContext;
+    receiver->row_memory = AllocSetContextCreateInternal(CurrentMemoryContext, "pg_crm orders", ALLOCSET_DEFAULT_SIZES);
     receiver->key_type = key_type;
     receiver->allowed = allowed;
     run_select(query, &receiver->interface);
@@ -284,6 +300,7 @@ order_pass *read_orders(const char *query, Oid key_type, columns allowed) {
         ereport(NOTICE, (errmsg_plural("skipped %llu order with a NULL customer, time or amount",
                                        "skipped %llu orders with a NULL customer, time or amount", receiver->skipped,
                                        static_cast<unsigned long long>(receiver->skipped))));
+    MemoryContextDelete(receiver->row_memory);
     pfree(receiver);
     return pass;
 }

@@ -50,7 +50,7 @@ static_assert(std::is_trivially_destructible_v<customer_key>);
 class order_pass {
   public:
     order_pass(context_memory &in, const customer_key *key, std::size_t budget)
-        : context(in.context()), key(*key), file(in.context()), equality(*key),
+        : context(in.context()), key(*key), file(in.context()), equality(*key, in.context()),
           book(in, budget, file, key->fits_64_bits() ? nullptr : &equality), splits(in) {}
 
     MemoryContext context;
@@ -60,11 +60,13 @@ class order_pass {
   private:
     class type_equality final : public key_equality {
       public:
-        explicit type_equality(const customer_key &key) : key_(key) {}
+        type_equality(const customer_key &key, MemoryContext parent) : key_(key), parent_(parent) {}
         bool operator()(byte_span a, byte_span b) const override;
 
       private:
         customer_key key_;
+        MemoryContext parent_;
+        mutable MemoryContext scratch_ = nullptr; // what one comparison needs
     };
     type_equality equality;
 

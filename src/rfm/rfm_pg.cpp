@@ -132,6 +132,8 @@ const bands &bands_argument(FunctionCallInfo fcinfo, int i) {
     auto *known = static_cast<known_bands *>(fcinfo->flinfo->fn_extra);
     if (known == nullptr || known->size != size || std::memcmp(known->source, row, size) != 0) {
         const bands value = rfm::bands_from_datum(PG_GETARG_DATUM(i));
+        if (known != nullptr)
+            pfree(known);
         known = static_cast<known_bands *>(
             MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, offsetof(known_bands, source) + size));
         known->value = value;
@@ -192,21 +194,30 @@ CRM_FUNCTION(crm_rfm_score_m, [](score of) { return static_cast<std::int16_t>(of
 
 namespace {
 
-// The map of the last call, kept for the query.
+// The map of the last call, kept for the query in a memory context of its own.
 struct known_map {
+    MemoryContext memory;
     NameData name;
     const rfm::segment_map *map;
 };
 
+known_map *know_map(FunctionCallInfo fcinfo, const NameData &name) {
+    MemoryContext memory = AllocSetContextCreateInternal(fcinfo->flinfo->fn_mcxt, "pg_crm map", ALLOCSET_SMALL_SIZES);
+    const MemoryContext caller = MemoryContextSwitchTo(memory);
+    auto *known = static_cast<known_map *>(palloc(sizeof(known_map)));
+    *known = {memory, name, rfm::segment_map::load(NameStr(name))};
+    MemoryContextSwitchTo(caller);
+    return known;
+}
+
 const rfm::segment_map *map_argument(FunctionCallInfo fcinfo, int i) {
+    const NameData &name = *PG_GETARG_NAME(i);
     auto *known = static_cast<known_map *>(fcinfo->flinfo->fn_extra);
-    if (known == nullptr || strcmp(NameStr(known->name), NameStr(*PG_GETARG_NAME(i))) != 0) {
-        const MemoryContext caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-        const rfm::segment_map *map = rfm::segment_map::load(NameStr(*PG_GETARG_NAME(i)));
-        known = static_cast<known_map *>(palloc(sizeof(known_map)));
-        *known = {*PG_GETARG_NAME(i), map};
-        fcinfo->flinfo->fn_extra = known;
-        MemoryContextSwitchTo(caller);
+    if (known == nullptr || strcmp(NameStr(known->name), NameStr(name)) != 0) {
+        fcinfo->flinfo->fn_extra = know_map(fcinfo, name);
+        if (known != nullptr)
+            MemoryContextDelete(known->memory);
+        known = static_cast<known_map *>(fcinfo->flinfo->fn_extra);
     }
     return known->map;
 }
