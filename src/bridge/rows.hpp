@@ -4,6 +4,7 @@
 #include "bridge/datum.hpp"
 
 extern "C" {
+#include <utils/guc.h>
 #include <utils/tuplestore.h>
 }
 
@@ -15,6 +16,18 @@ class row_writer {
     explicit row_writer(FunctionCallInfo fcinfo)
         : result_((InitMaterializedSRF(fcinfo, 0), reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo))),
           row_memory_(AllocSetContextCreateInternal(CurrentMemoryContext, "pg_crm row", ALLOCSET_DEFAULT_SIZES)) {}
+
+    // Lets the result take more memory than work_mem before it spills. To be called before the first row.
+    void allow_memory(std::size_t bytes) const {
+        const auto kilobytes = static_cast<int>(std::min<std::size_t>(bytes / 1024, MAX_KILOBYTES));
+        if (kilobytes <= work_mem)
+            return;
+        tuplestore_end(result_->setResult);
+        const MemoryContext caller = MemoryContextSwitchTo(result_->econtext->ecxt_per_query_memory);
+        result_->setResult =
+            tuplestore_begin_heap((result_->allowedModes & SFRM_Materialize_Random) != 0, false, kilobytes);
+        MemoryContextSwitchTo(caller);
+    }
 
     // The type of a column, as this call resolved it.
     Oid column_type(int column) const { return TupleDescAttr(result_->setDesc, column)->atttypid; }

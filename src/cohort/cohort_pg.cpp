@@ -2,8 +2,8 @@
 #include "cohort/cohort.hpp"
 
 #include "bridge/hex.hpp"
-#include "bridge/orders.hpp"
 #include "bridge/rows.hpp"
+#include "bridge/split.hpp"
 #include "bridge/state.hpp"
 #include "bridge/zone.hpp"
 #include "history/datum.hpp"
@@ -76,21 +76,14 @@ cohort::retention retention_argument(FunctionCallInfo fcinfo, int i) {
     return strcmp(label, "on") == 0 ? cohort::retention::on : cohort::retention::on_or_after;
 }
 
-// Writes the rows of one value, its split in front where `splits`.
-void write_rows(row_writer &rows, byte_span cohorts, const calendar &periods, cohort::retention kind, bool splits,
-                std::optional<std::string_view> split) {
+void write_rows(row_writer &rows, byte_span cohorts, const calendar &periods, cohort::retention kind,
+                split_column split = {}) {
     auto *source = in_context<cohort::rows>::make(CurrentMemoryContext, "pg_crm cohort rows", cohorts, &periods, kind);
     cohort::row row;
     while (guarded([&] { return source->next(row); })) {
         CHECK_FOR_INTERRUPTS();
         rows.write([&](Datum *values, bool *nulls) {
-            if (splits) {
-                nulls[0] = !split;
-                values[0] =
-                    split ? PointerGetDatum(cstring_to_text_with_len(split->data(), static_cast<int>(split->size())))
-                          : Datum{0};
-                ++values, ++nulls;
-            }
+            split.write(values, nulls);
             values[0] = datum<date>::put(row.cohort);
             values[1] = Int32GetDatum(row.age);
             values[2] = Int64GetDatum(row.customers);
@@ -116,37 +109,9 @@ CRM_ENTRY(crm_cohort_rows) {
     const auto stretch = guarded([&] { return cohort::stretch_of(cohorts); });
     const calendar *periods =
         make_calendar(*decode_calendar(with.calendar), stretch.first, stretch.last, CurrentMemoryContext);
-    write_rows(rows, cohorts, *periods, kind, false, std::nullopt);
+    write_rows(rows, cohorts, *periods, kind);
     return 0;
 }
-
-namespace {
-
-// One table of counts for each value that splits the customers.
-class split_counts {
-  public:
-    split_counts(memory &in, std::size_t splits) : in_(in), stores_(&in) { stores_.reserve(splits); }
-
-    void count(const customer &of, const cohort::terms &with, const calendar &periods) {
-        while (stores_.size() <= of.first_tag)
-            stores_.emplace_back(in_, cohort::initial_bytes());
-        stores_[of.first_tag].change(
-            [&](std::span<std::byte> state) { return cohort::count(state, of.history, with, periods, in_); });
-    }
-    void finish() {
-        for (flat_store &each : stores_)
-            lists_.push_back(cohort::finish(each.bytes(), in_).value_or(byte_vector(&in_)));
-    }
-    std::size_t size() const { return lists_.size(); }
-    byte_span operator[](std::size_t number) const { return lists_[number]; }
-
-  private:
-    memory &in_;
-    std::pmr::vector<flat_store> stores_;
-    std::pmr::vector<byte_vector> lists_{&in_};
-};
-
-} // namespace
 
 // Arguments: query, calendar, as_of, retention.
 CRM_ENTRY(crm_cohort_table) {
@@ -163,14 +128,14 @@ CRM_ENTRY(crm_cohort_table) {
     const timestamp first = std::min(pass->book.first(), with.as_of);
     const calendar *periods = make_calendar(name, first, std::max(pass->book.last(), with.as_of), pass->context);
 
-    auto *counts = in_context<split_counts>::make(pass->context, "pg_crm cohorts", pass->splits.size());
-    customer each;
-    while (next_customer(pass, each))
-        guarded([&] { counts->count(each, with, *periods); });
-    guarded([&] { counts->finish(); });
+    const split_tables *counts = count_by_split(pass, cohort::initial_bytes(), cohort::finish,
+                                                [&](const customer &each, std::span<std::byte> state, memory &in) {
+                                                    return cohort::count(state, each.history, with, *periods, in);
+                                                });
     for (std::size_t split = 0; split < counts->size(); ++split)
         if (!(*counts)[split].empty())
-            write_rows(rows, (*counts)[split], *periods, kind, true, pass->splits.text_of(static_cast<tag>(split)));
+            write_rows(rows, (*counts)[split], *periods, kind,
+                       split_column(pass->splits.text_of(static_cast<tag>(split))));
     finish(pass);
     return 0;
 }

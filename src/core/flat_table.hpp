@@ -63,7 +63,7 @@ template <class Key, class Value> class flat_table {
           head_(check_flat(bytes, kind, 0, front_ - sizeof(flat_head))) {
         capacity_ = load<std::uint64_t>(bytes.data() + sizeof(flat_head));
         const std::size_t room = (bytes.size() - front_) / sizeof(slot);
-        if (capacity_ > room || !(capacity_ == 0 || std::has_single_bit(capacity_)) || head_.count * 2 > capacity_)
+        if (capacity_ > room || !(capacity_ == 0 || std::has_single_bit(capacity_)) || head_.count > capacity_ / 2)
             throw_invalid_state("Its capacity is impossible.");
     }
 

@@ -3,6 +3,7 @@
 
 #include "bridge/orders.hpp"
 #include "bridge/rows.hpp"
+#include "bridge/settings.hpp"
 #include "rfm/map_pg.hpp"
 #include "rfm/measured.hpp"
 
@@ -78,6 +79,7 @@ CRM_ENTRY(crm_rfm_table) {
     order_pass *pass = read_orders(query_argument(fcinfo), rows.column_type(0));
     auto *measured = measure_all(pass, windows);
     const bands cuts = bands_at(measured, 0, by);
+    rows.allow_memory(memory_budget() / 4 * 3); // the pass needs less than a quarter from here on
 
     rfm::measured_customer<1> row;
     customer of;

@@ -88,7 +88,10 @@ my %values = (
     cpm_class => q{'trend'},
     cpm => q{'(loyal,f)'},
     retention => q{'on_or_after'},
-    cohorts => q{(SELECT crm.cohorts('[["2026-01-01T00:30:00Z",1200]]'::crm.history, 'month Asia/Tokyo'::crm.calendar, '2026-03-01'))});
+    cohorts => q{(SELECT crm.cohorts('[["2026-01-01T00:30:00Z",1200]]'::crm.history, 'month Asia/Tokyo'::crm.calendar, '2026-03-01'))},
+    repeats => q{(SELECT crm.repeats('[["2026-01-01T00:30:00Z",1200]]'::crm.history, '2026-03-01'))},
+    survival => q{(SELECT crm.survival(2.5, true))},
+    ltv => q{(SELECT crm.ltv('[["2026-01-01T00:30:00Z",1200]]'::crm.history, '2026-03-01'))});
 is( sql_as('shop_owner', 'shop', q{
         SELECT string_agg(t.typname, ' ' ORDER BY t.typname)
         FROM pg_type t
