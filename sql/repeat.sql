@@ -1,3 +1,4 @@
+SET intervalstyle = 'postgres';
 -- Repeat purchases, funnels and lifetime value against plain SQL over the same orders.
 CREATE SCHEMA repeat_test;
 SET search_path = repeat_test, crm, public;

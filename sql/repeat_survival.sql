@@ -1,3 +1,4 @@
+SET intervalstyle = 'postgres';
 -- Survival and renewals against published tables and plain SQL.
 CREATE SCHEMA survival_test;
 SET search_path = survival_test, crm, public;

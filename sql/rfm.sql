@@ -222,12 +222,11 @@ FROM (VALUES
     ('garbage', 'SELECT crm.rfm_quantiles_finish(repeat(''Q'', 40)::bytea)'),
         ('garbage', 'SELECT crm.rfm_quantiles_combine(NULL, ''\x51'')')) AS v(what, query);
 -- However amounts are written, all doors give the same sum.
+CREATE TABLE wide AS
+SELECT 1 AS customer, timestamptz '2025-01-01' AS at, 500000000000000.5::numeric(30, 6) AS a FROM generate_series(1, 2);
 SELECT crm.rfm(crm.history(at, a), '2026-01-01', NULL) AS of_history, crm.rfm(at, a, '2026-01-01', NULL) AS aggregate,
-       (SELECT monetary FROM crm.rfm_table('SELECT 1, timestamptz ''2025-01-01'', a::numeric(30, 6)
-           FROM unnest(''{500000000000000.5,
-           500000000000000.5}''::numeric[]) AS a', '2026-01-01'::timestamptz, NULL)) AS table
-FROM (SELECT timestamptz '2025-01-01' AS at, a::numeric(30, 6)
-    FROM unnest('{500000000000000.5, 500000000000000.5}'::numeric[]) AS a) AS o;
+       (SELECT monetary FROM crm.rfm_table('TABLE wide', '2026-01-01', NULL)) AS table
+FROM wide;
 -- 3,000 states with changed bytes: an error or a value
 SELECT count(*) AS tried, count(*) FILTER (WHERE outcome !~ '^(accepted|22023|22003|22008)') AS surprises
 FROM (SELECT refused(format('SELECT crm.rfm_finish(crm.rfm_combine(%L, %1$L)),
@@ -277,13 +276,15 @@ FROM generate_series(0, 200) AS d, generate_series(0, 12) AS f,
 -- 5. Quantiles: the grade is 1 + floor(n × share of the customers who are strictly worse), for any population.
 
 CREATE TABLE populations AS
-SELECT p, (abs(hashint8extended(p * 100000 + c, 1)) % (1 + p % 40),
-    greatest(abs(hashint8extended(p * 100000 + c, 2)) % 10 - 6, p % 2),
-           CASE WHEN p % 3 = 0 THEN 100 ELSE (abs(hashint8extended(p * 100000 + c, 3)) % 2000 - 200)::numeric
-               / (1 + p % 5) ^ 2 END::numeric(20, 2))::crm.rfm AS r
-FROM generate_series(1, 60) AS p, generate_series(1, CASE p WHEN 60 THEN 5000 ELSE p * p / 10 + 1 END) AS c;
-SELECT n AS grades, count(*) FILTER (WHERE score <> crm.rfm_score((1 + n * worse_r / customers)::int,
-    (1 + n * worse_f / customers)::int, (1 + n * worse_m / customers)::int)) AS differ,
+SELECT p, (recency, frequency, monetary)::crm.rfm AS r
+FROM generate_series(1, 60) AS p, generate_series(1, CASE p WHEN 60 THEN 5000 ELSE p * p / 10 + 1 END) AS c,
+     LATERAL (SELECT abs(hashint8extended(p * 100000 + c, 1)) % (1 + p % 40) AS recency,
+                     greatest(abs(hashint8extended(p * 100000 + c, 2)) % 10 - 6, p % 2) AS frequency,
+                     round((abs(hashint8extended(p * 100000 + c, 3)) % 2000 - 200)::numeric / (1 + p % 5), p % 4)
+                         * (p % 3) AS monetary) AS o;
+SELECT n AS grades,
+       count(*) FILTER (WHERE crm.r(score) <> 1 + n * worse_r / customers OR crm.f(score) <> 1 + n * worse_f / customers
+                           OR crm.m(score) <> 1 + n * worse_m / customers) AS differ,
        count(*) AS compared, count(DISTINCT p) AS populations
 FROM generate_series(2, 9) AS n,
      LATERAL (SELECT p, crm.rfm_grade(r, bands) AS score, count(*) OVER (PARTITION BY p) AS customers,
@@ -325,26 +326,27 @@ SELECT count(*) AS values_of_several_grades
 FROM (SELECT purchases FROM (SELECT purchases, crm.grade(purchases, 5) OVER () FROM ties) AS g GROUP BY purchases
     HAVING count(DISTINCT grade) > 1) AS s;
 -- the rule, in plain SQL, for columns of any type, in partitions, with NULLs, whatever the order of the window
-SELECT n, count(*) FILTER (WHERE by_number IS DISTINCT FROM CASE WHEN v IS NOT NULL THEN 1 + n * (less) / of END
-                              OR by_text IS DISTINCT FROM CASE WHEN v IS NOT NULL THEN 1 + n * (less_text) / of END
-                              OR by_time IS DISTINCT FROM by_number OR by_float IS DISTINCT FROM by_number
-                                  OR by_numeric IS DISTINCT FROM by_number
-                              OR by_array IS DISTINCT FROM by_number OR whole IS DISTINCT FROM CASE WHEN v IS NOT NULL
-                                  THEN 1 + n * less_all / of_all END) AS differ,
+SELECT n,
+       count(*) FILTER (WHERE by_number IS DISTINCT FROM CASE WHEN v IS NOT NULL THEN 1 + n * less / number END
+                           OR by_text IS DISTINCT FROM CASE WHEN v IS NOT NULL THEN 1 + n * less_text / number END
+                           OR whole IS DISTINCT FROM CASE WHEN v IS NOT NULL THEN 1 + n * less_of_all / all_numbers END
+                           OR (by_time, by_float, by_numeric, by_array)
+                              IS DISTINCT FROM (by_number, by_number, by_number, by_number)) AS differ,
        count(*) AS compared, count(*) FILTER (WHERE v IS NULL) AS nulls
 FROM generate_series(2, 9) AS n,
-     LATERAL (SELECT v, crm.grade(v, n) OVER p AS by_number, crm.grade(v::text COLLATE "C", n)
-         OVER (PARTITION BY p ORDER BY v DESC ROWS 1 PRECEDING) AS by_text,
+     LATERAL (SELECT v, crm.grade(v, n) OVER p AS by_number,
+                     crm.grade(v::text COLLATE "C", n) OVER (PARTITION BY p ORDER BY v DESC ROWS 1 PRECEDING) AS by_text,
                      crm.grade(timestamptz '2026-01-01' + v * interval '1 hour', n) OVER p AS by_time,
-                         crm.grade(v::float8, n) OVER p AS by_float,
-                     crm.grade(v / 7.0, n) OVER p AS by_numeric, crm.grade(CASE WHEN v IS NOT NULL THEN ARRAY[v] END, n)
-                         OVER p AS by_array, crm.grade(v, n) OVER () AS whole,
-                     count(v) OVER p AS of, count(v) OVER () AS of_all,
+                     crm.grade(v::float8, n) OVER p AS by_float,
+                     crm.grade(v / 7.0, n) OVER p AS by_numeric,
+                     crm.grade(CASE WHEN v IS NOT NULL THEN ARRAY[v] END, n) OVER p AS by_array,
+                     crm.grade(v, n) OVER () AS whole,
+                     count(v) OVER p AS number, count(v) OVER () AS all_numbers,
                      rank() OVER (PARTITION BY p, v IS NULL ORDER BY v) - 1 AS less,
-                         rank() OVER (PARTITION BY v IS NULL ORDER BY v) - 1 AS less_all,
+                     rank() OVER (PARTITION BY v IS NULL ORDER BY v) - 1 AS less_of_all,
                      rank() OVER (PARTITION BY p, v IS NULL ORDER BY v::text COLLATE "C") - 1 AS less_text
               FROM (SELECT p, nullif(abs(hashint8extended(p * 1000 + c, 1)) % (2 + p), p / 2) AS v
-                  FROM generate_series(1, 40) AS p, generate_series(1, p * 3 - 2) AS c) AS o
+                    FROM generate_series(1, 40) AS p, generate_series(1, p * 3 - 2) AS c) AS o
               WINDOW p AS (PARTITION BY p)) AS graded
 GROUP BY n ORDER BY n;
 SELECT v, crm.grade(v, 3) OVER () FROM unnest('{NaN, 1, Infinity, -Infinity, 2, NULL}'::float8[]) AS v ORDER BY v;
@@ -367,53 +369,61 @@ SELECT refused('SELECT crm.grade(1, 5)') LIKE '42%' AS needs_over,
 -- 7. crm.rfm_table: the composable door in one call
 
 CREATE FUNCTION plain_segment(r int, f int, m int) RETURNS text IMMUTABLE LANGUAGE sql AS $$
-    SELECT CASE WHEN r >= 4 AND f >= 4 AND m >= 4 THEN 'vip' WHEN r >= 3 AND f >= 3 AND m >= 3 THEN 'loyal' WHEN r >= 3
-        AND f >= 2 AND m >= 2 THEN 'growing'
-                WHEN r >= 4 AND f = 1 THEN 'new' WHEN r = 2 AND f >= 2 THEN 'at_risk' WHEN r = 1 THEN 'dormant'
-                    ELSE 'other' END $$;
+    SELECT CASE WHEN r >= 4 AND f >= 4 AND m >= 4 THEN 'vip'
+                WHEN r >= 3 AND f >= 3 AND m >= 3 THEN 'loyal'
+                WHEN r >= 3 AND f >= 2 AND m >= 2 THEN 'growing'
+                WHEN r >= 4 AND f = 1 THEN 'new'
+                WHEN r = 2 AND f >= 2 THEN 'at_risk'
+                WHEN r = 1 THEN 'dormant'
+                ELSE 'other' END $$;
 CREATE FUNCTION plain_table(as_of timestamptz, span interval)
-    RETURNS TABLE (customer int, recency int, frequency int, monetary numeric, r int, f int, m int, score text,
-        segment text) STABLE LANGUAGE sql AS $$
+    RETURNS TABLE (customer int, recency int, frequency int, monetary numeric,
+                   r int, f int, m int, score text, segment text) STABLE LANGUAGE sql AS $$
     SELECT p.*, r, f, m, concat(r, f, m), plain_segment(r, f, m)
     FROM plain_rfm(as_of, span) AS p,
-         LATERAL (SELECT CASE WHEN recency <= 30 THEN 5 WHEN recency <= 60 THEN 4 WHEN recency <= 90 THEN 3
-             WHEN recency <= 180 THEN 2 ELSE 1 END AS r,
-                         CASE WHEN frequency >= 10 THEN 5 WHEN frequency >= 7 THEN 4 WHEN frequency >= 4 THEN 3
-                             WHEN frequency >= 2 THEN 2 ELSE 1 END AS f,
-                         CASE WHEN monetary >= 100000 THEN 5 WHEN monetary >= 50000 THEN 4 WHEN monetary >= 30000 THEN 3
-                             WHEN monetary >= 10000 THEN 2 ELSE 1 END AS m) AS g $$;
+         LATERAL (SELECT CASE WHEN recency <= 30 THEN 5 WHEN recency <= 60 THEN 4
+                              WHEN recency <= 90 THEN 3 WHEN recency <= 180 THEN 2 ELSE 1 END AS r,
+                         CASE WHEN frequency >= 10 THEN 5 WHEN frequency >= 7 THEN 4
+                              WHEN frequency >= 4 THEN 3 WHEN frequency >= 2 THEN 2 ELSE 1 END AS f,
+                         CASE WHEN monetary >= 100000 THEN 5 WHEN monetary >= 50000 THEN 4
+                              WHEN monetary >= 30000 THEN 3 WHEN monetary >= 10000 THEN 2 ELSE 1 END AS m) AS grades $$;
 CREATE FUNCTION plain_quantiles(as_of timestamptz, span interval, n int)
-    RETURNS TABLE (customer int, recency int, frequency int, monetary numeric, r int, f int,
-        m int) STABLE LANGUAGE sql AS $$
-    SELECT p.*, (1 + n * (rank() OVER (ORDER BY recency DESC) - 1) / count(*) OVER ())::int,
-        (1 + n * (rank() OVER (ORDER BY frequency) - 1) / count(*) OVER ())::int,
+    RETURNS TABLE (customer int, recency int, frequency int, monetary numeric,
+                   r int, f int, m int) STABLE LANGUAGE sql AS $$
+    SELECT p.*,
+           (1 + n * (rank() OVER (ORDER BY recency DESC) - 1) / count(*) OVER ())::int,
+           (1 + n * (rank() OVER (ORDER BY frequency) - 1) / count(*) OVER ())::int,
            (1 + n * (rank() OVER (ORDER BY monetary) - 1) / count(*) OVER ())::int
     FROM plain_rfm(as_of, span) AS p $$;
-SELECT * FROM differing('SELECT as_of, span, t.* FROM windows, LATERAL plain_table(as_of, span) AS t',
-    'SELECT as_of, span, customer_id, recency, frequency, monetary, r, f, m, score::text, segment FROM windows,
-        crm.rfm_table(''TABLE orders'', as_of => as_of, span => span)');
-SELECT * FROM differing('SELECT as_of, span, t.* FROM windows, LATERAL plain_table(as_of, span) AS t',
+SELECT * FROM differing(
+    'SELECT as_of, span, t.* FROM windows, LATERAL plain_table(as_of, span) AS t',
+    'SELECT as_of, span, customer_id, recency, frequency, monetary, r, f, m, score::text, segment
+     FROM windows, crm.rfm_table(''TABLE orders'', as_of => as_of, span => span)');
+SELECT * FROM differing(
+    'SELECT as_of, span, t.* FROM windows, LATERAL plain_table(as_of, span) AS t',
     'SELECT as_of, span, customer, (x).*, crm.r(s), crm.f(s), crm.m(s), s::text, crm.rfm_segment(s, ''six'')
      FROM (SELECT as_of, span, customer, crm.rfm(h, as_of, span) AS x FROM windows, histories) AS o,
-         crm.rfm_grade(x, crm.rfm_bands()) AS s WHERE s IS NOT NULL');
-SELECT n AS grades, (differing(format('SELECT as_of, span, t.* FROM windows,
-    LATERAL plain_quantiles(as_of, span, %s) AS t WHERE span = ''1 year''', n),
-    format('SELECT as_of, span, customer_id, recency, frequency, monetary, r, f, m FROM windows,
-        crm.rfm_table(''TABLE orders'', as_of => as_of, span => span, grades => %s, map => NULL)
-    WHERE span = ''1 year''', n))).*
+          crm.rfm_grade(x, crm.rfm_bands()) AS s
+     WHERE s IS NOT NULL');
+SELECT n AS grades, (differing(
+    format('SELECT as_of, t.* FROM windows, LATERAL plain_quantiles(as_of, span, %s) AS t WHERE span = ''1 year''', n),
+    format('SELECT as_of, customer_id, recency, frequency, monetary, r, f, m
+            FROM windows, crm.rfm_table(''TABLE orders'', as_of => as_of, span => span, grades => %s, map => NULL)
+            WHERE span = ''1 year''', n))).*
 FROM generate_series(2, 9) AS n;
 -- with the bands of crm.rfm_quantiles, and the maps for their grades
-SELECT map, (differing(format('SELECT customer_id, score,
-    segment FROM crm.rfm_table(''TABLE orders'', ''2025-06-01''::timestamptz, grades => %s, map => %L)', grades, map),
-                       format('SELECT customer, s, crm.rfm_segment(s, %L) FROM measured,
-                           crm.rfm_grade(r, (SELECT crm.rfm_quantiles(r, %s) FROM measured)) AS s
-                       WHERE r IS NOT NULL', map, grades))).*,
-       (differing(format('SELECT * FROM crm.rfm_table(''TABLE orders'', ''2025-06-01''::timestamptz, grades => %s,
-           map => %L)', grades, map),
-                  format('SELECT * FROM crm.rfm_table(''TABLE orders'', ''2025-06-01''::timestamptz,
-                      bands => (SELECT crm.rfm_quantiles(r, %s) FROM measured),
-                      map => %L)', grades, map))).differ AS bands_differ
-FROM crm.rfm_map WHERE shipped ORDER BY map;
+SELECT map,
+       (differing(format('SELECT customer_id, score, segment FROM %s', with_grades),
+                  format('SELECT customer, s, crm.rfm_segment(s, %L)
+                          FROM measured, crm.rfm_grade(r, (SELECT crm.rfm_quantiles(r, %s) FROM measured)) AS s
+                          WHERE r IS NOT NULL', map, grades))).*,
+       (differing('SELECT * FROM ' || with_grades, 'SELECT * FROM ' || with_bands)).differ AS bands_differ
+FROM crm.rfm_map,
+     format('crm.rfm_table(''TABLE orders'', ''2025-06-01''::timestamptz, grades => %s, map => %L)', grades, map)
+         AS with_grades,
+     format('crm.rfm_table(''TABLE orders'', ''2025-06-01''::timestamptz, map => %L,
+                           bands => (SELECT crm.rfm_quantiles(r, %s) FROM measured))', map, grades) AS with_bands
+WHERE shipped ORDER BY map;
 -- customers of other types, little memory, an empty search_path, an empty result
 SELECT key, (differing(format('SELECT %s AS id, recency, frequency, monetary, score,
     segment FROM crm.rfm_table(''TABLE orders'', ''2025-06-01''::timestamptz, grades => 5) AS t(customer)', expression),

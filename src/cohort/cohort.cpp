@@ -45,7 +45,7 @@ class customer_cells {
 
     cell &at(std::int32_t age) {
         if (cells_.empty() || cells_.back().age < age)
-            return cells_.emplace_back(age, cell{}).value;
+            return cells_.emplace_back(aged{age, {}}).value;
         const auto found = std::ranges::lower_bound(cells_, age, {}, &aged::age);
         return (found->age == age ? found : cells_.insert(found, {age, {}}))->value;
     }

@@ -1,6 +1,7 @@
 // Ctrl-C inside a core: loops poll, and whoever embeds the core says what a poll does.
 #pragma once
 
+#include <algorithm>
 #include <csignal>
 
 namespace crm {
@@ -28,5 +29,14 @@ class interrupt_poll {
   private:
     unsigned steps_ = 0;
 };
+
+// Sorts a range that may hold millions, and can be stopped in the middle of it.
+template <class Range> void sort_with_polls(Range &&range) {
+    interrupt_poll poll;
+    std::ranges::sort(range, [&](const auto &a, const auto &b) {
+        poll();
+        return a < b;
+    });
+}
 
 } // namespace crm

@@ -43,6 +43,11 @@ struct record_header {
 static_assert(sizeof(record_header) + ledger::max_key_bytes <= tape::max_piece);
 static_assert(sizeof(block_header) + block_rows * sizeof(order) <= tape::max_piece);
 
+// What grouping takes for each order: number of its customer, the purchase unsorted and sorted.
+constexpr std::size_t group_bytes_per_order = sizeof(std::uint32_t) + 2 * sizeof(purchase);
+// And at most for each order whose customer is given by its bytes, apart from these.
+constexpr std::size_t group_bytes_per_key = 128;
+
 unsigned bytes_for(std::uint64_t largest) { return (static_cast<unsigned>(std::bit_width(largest)) + 7) / 8; }
 
 // Writes whole words that overlap: the next value, or the slack, takes what was written too much.
@@ -169,7 +174,8 @@ template <class Visit> void drain_orders(tape &of, bool keys_apart, int scale, V
 class ledger::level {
   public:
     level(ledger &owner, std::size_t depth)
-        : owner_(owner), depth_(depth), staged_(&owner.in_), rows_(fan_out, 0, &owner.in_), tapes_(&owner.in_) {
+        : owner_(owner), depth_(depth), staged_(&owner.in_), staged_tags_(&owner.in_), rows_(fan_out, 0, &owner.in_),
+          bytes_(fan_out, 0, &owner.in_), tapes_(&owner.in_) {
         for (std::size_t i = 0; i < fan_out; ++i)
             tapes_.emplace_back(owner.pool_);
         if (owner.equality_ == nullptr)
@@ -201,6 +207,7 @@ class ledger::level {
         std::ranges::copy(key_bytes, at + sizeof head);
         to.commit(sizeof head + key_bytes.size());
         ++rows_[partition];
+        bytes_[partition] += group_bytes_per_order + group_bytes_per_key + key_bytes.size();
     }
 
     // Packs what is still staged.
@@ -217,11 +224,12 @@ class ledger::level {
         staged_tags_ = std::pmr::vector<std::array<tag, block_rows>>(&owner_.in_);
     }
 
-    // The tape of the next partition with its number of orders; nothing after the last.
-    tape *next(std::size_t &rows) {
+    // The tape of the next partition with its number of orders and what grouping them takes; nothing after the last.
+    tape *next(std::size_t &rows, std::size_t &bytes) {
         while (++reading_ < fan_out)
             if (rows_[reading_] > 0) {
                 rows = rows_[reading_];
+                bytes = bytes_[reading_];
                 return &tapes_[reading_];
             }
         return nullptr;
@@ -253,6 +261,7 @@ class ledger::level {
         write_block(to.reserve(head.bytes), head, rows, tags);
         to.commit(head.bytes);
         rows_[partition] += from.fill;
+        bytes_[partition] += from.fill * group_bytes_per_order;
         from.fill = 0;
     }
 
@@ -261,7 +270,7 @@ class ledger::level {
     bool one_key_ = false;
     std::pmr::vector<staging> staged_;
     std::pmr::vector<std::array<tag, block_rows>> staged_tags_; // empty without tags
-    std::pmr::vector<std::size_t> rows_;
+    std::pmr::vector<std::size_t> rows_, bytes_;
     std::deque<tape, std::pmr::polymorphic_allocator<tape>> tapes_;
 };
 
@@ -301,10 +310,8 @@ class ledger::group {
             return false;
         const member &each = members_[reading_++];
         const auto mine = std::span(entries_).subspan(each.next - each.count, each.count);
-        if (!std::ranges::is_sorted(mine)) {
-            poll_interrupts();
-            std::ranges::sort(mine);
-        }
+        if (!std::ranges::is_sorted(mine))
+            sort_with_polls(mine);
         found = {each.key, bytes_of(each), each.first_tag, {mine, scale}};
         return true;
     }
@@ -385,9 +392,6 @@ class ledger::group {
 };
 
 namespace {
-// What grouping takes for each order: number of its customer, the purchase unsorted and sorted.
-constexpr std::size_t group_bytes_per_order = sizeof(std::uint32_t) + 2 * sizeof(purchase);
-
 // The part of the budget that grouping a partition may take; tapes have the rest.
 std::size_t group_share(std::size_t budget) { return std::max(budget / 8, tape_pool::least_budget / 2); }
 } // namespace
@@ -448,11 +452,11 @@ bool ledger::open_next_partition() {
         levels_.front().close(false);
     while (!levels_.empty()) {
         level &from = levels_.back();
-        std::size_t rows = 0;
-        tape *partition = from.next(rows);
+        std::size_t rows = 0, bytes = 0;
+        tape *partition = from.next(rows, bytes);
         if (partition == nullptr) {
             levels_.pop_back();
-        } else if (rows * group_bytes_per_order <= group_budget_ || !from.can_split()) {
+        } else if (bytes <= group_budget_ || !from.can_split()) {
             open_.front().load(*partition, rows, scale_);
             return true;
         } else {

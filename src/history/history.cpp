@@ -294,7 +294,7 @@ byte_vector encode_sorted(purchases of, memory &in) {
 
 byte_vector encode(std::span<purchase> entries, int scale, memory &in) {
     if (!std::ranges::is_sorted(entries))
-        std::ranges::sort(entries);
+        sort_with_polls(entries);
     return encode_sorted({entries, scale}, in);
 }
 

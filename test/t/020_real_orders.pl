@@ -1,9 +1,9 @@
-# Real orders: for several dates and windows, crm.rfm_table, the composable door and plain SQL that knows nothing of pg_crm
-# give the same rows, and stored histories are as compact as promised.
+# Real orders: for several dates and windows, crm.rfm_table, the composable door and plain SQL that knows nothing of
+# pg_crm give the same rows, and stored histories are as compact as promised.
 #
 # CRM_TEST_DATA names the folder with the public files; CONTRIBUTING.md says where they come from. A row of the Online
-# Retail file is a purchase of its `gross`, where that is positive, and a refund of its `returns`, where there are some, at
-# the same time; the six rows with neither are left out. CDNOW's rows are purchases, of nothing in eight cases.
+# Retail file is a purchase of its `gross`, where that is positive, and a refund of its `returns`, where there are some,
+# at the same time; the six rows with neither are left out. CDNOW's rows are purchases, of nothing in eight cases.
 use strict;
 use warnings FATAL => 'all';
 
@@ -33,9 +33,11 @@ sql(qq{
     CREATE TABLE online_retail_file (cust int, ts timestamp, lines int, gross numeric, returns numeric, country text);
     \\copy cdnow_file FROM '$files{cdnow}' (FORMAT csv, HEADER)
     \\copy online_retail_file FROM '$files{online_retail}' (FORMAT csv, HEADER)
-    CREATE TABLE cdnow AS SELECT cust AS customer, date::timestamp AT TIME ZONE 'America/New_York' AS at, sales AS amount FROM cdnow_file;
+    CREATE TABLE cdnow AS SELECT cust AS customer, date::timestamp AT TIME ZONE 'America/New_York' AS at,
+        sales AS amount FROM cdnow_file;
     CREATE TABLE online_retail AS
-    SELECT cust AS customer, ts AT TIME ZONE 'Europe/London' AS at, gross AS amount FROM online_retail_file WHERE gross > 0
+    SELECT cust AS customer, ts AT TIME ZONE 'Europe/London' AS at, gross AS amount FROM online_retail_file
+        WHERE gross > 0
     UNION ALL
     SELECT cust, ts AT TIME ZONE 'Europe/London', returns FROM online_retail_file WHERE returns < 0;
     ANALYZE});
@@ -72,7 +74,8 @@ sub composable
         ), bands AS (
             SELECT crm.rfm_quantiles(measures, 5) AS bands FROM measured
         )
-        SELECT customer, (measures).recency, (measures).frequency, (measures).monetary, crm.r(score), crm.f(score), crm.m(score)
+        SELECT customer, (measures).recency, (measures).frequency, (measures).monetary, crm.r(score), crm.f(score),
+            crm.m(score)
         FROM measured, bands, crm.rfm_grade(measures, bands) AS score
         WHERE measures IS NOT NULL};
 }
@@ -98,7 +101,8 @@ sub differing
 
 my %dates = (
     cdnow => [ '1997-01-01 04:59:59.999999Z', '1997-01-01 05:00Z', '1997-10-01 00:00-04', '1998-06-30 12:34:56Z' ],
-    online_retail => [ '2009-12-01 07:45Z', '2010-10-31 01:30Z', '2011-06-30 23:59:59.999999+09', '2011-12-10 00:00Z' ]);
+    online_retail => [ '2009-12-01 07:45Z', '2010-10-31 01:30Z', '2011-06-30 23:59:59.999999+09',
+        '2011-12-10 00:00Z' ]);
 my $rows = 0;
 for my $shop (sort keys %dates)
 {
@@ -124,7 +128,8 @@ cmp_ok($rows, '>', 60_000, "$rows rows were compared");
 for my $shop (sort keys %dates)
 {
     sql("CREATE TABLE ${shop}_history AS SELECT * FROM crm.histories('TABLE $shop')");
-    is(differing('UTC', "SELECT customer, crm.history(at, amount) FROM $shop GROUP BY customer", "TABLE ${shop}_history"),
+    is(differing('UTC', "SELECT customer, crm.history(at, amount) FROM $shop GROUP BY customer",
+        "TABLE ${shop}_history"),
         '0|' . sql("SELECT count(DISTINCT customer) FROM $shop"), "$shop: stored histories are those of GROUP BY");
     my $date = "timestamptz '$dates{$shop}[2]'";
     my ($differ, $compared) = split /\|/, differing('UTC',
@@ -140,9 +145,10 @@ for my $shop (sort keys %dates)
 for my $shop (sort keys %dates)
 {
     my ($bytes, $customers) = split /\|/, sql(qq{
-        SELECT round(sum(pg_column_size(history))::numeric / sum((SELECT count(*) FROM crm.purchases(history))), 2), count(*)
+        SELECT round(sum(pg_column_size(history))::numeric / sum((SELECT count(*) FROM crm.purchases(history))), 2),
+            count(*)
         FROM ${shop}_history WHERE crm.orders(history) >= 10});
-    diag("$shop: $bytes bytes per purchase or refund in the histories of $customers customers with ten or more purchases");
+    diag("$shop: $bytes bytes per purchase or refund, in histories of $customers customers with ten or more purchases");
     cmp_ok($bytes, '<=', 8, "$shop: eight bytes per purchase or less");
 }
 

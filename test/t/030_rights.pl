@@ -46,13 +46,14 @@ sql_as('owner', q{
 my $orders = 'SELECT customer, at, amount FROM shop.orders';
 
 # 1. Every function that takes a query, whichever slice it is of: with a right to the orders it works, without one it does
-#    not. A new parameter without a default needs a value here.
+#    not. New parameters without a default need a value here, and other columns than customer, time and amount a query.
 
 my %values = (
-    query => "\$query\$$orders\$query\$", key => 'NULL::bigint', as_of => "'2025-06-01'", from_date => "'2025-02-01'",
-    to_date => "'2025-06-01'", calendar => "'month UTC'", period => "'month UTC'");
+    key => 'NULL::bigint', as_of => "'2025-06-01'", from_date => "'2025-02-01'", to_date => "'2025-06-01'",
+    period => "'month UTC'", within => "'30 days'");
+my %queries = (funnel_rows => 'SELECT customer, at, (amount % 3)::int + 1 FROM shop.orders');
 my @doors = split /\n/, sql_as($admin, q{
-    SELECT concat(p.proname, '(', string_agg(format('%s %s', p.proargnames[place], format_type(type, NULL)), ', ' ORDER BY place), ')')
+    SELECT concat_ws('|', p.proname, string_agg(concat_ws('|', p.proargnames[place], format_type(type, NULL)), '|' ORDER BY place))
     FROM pg_proc AS p, unnest(p.proargtypes) WITH ORDINALITY AS a(type, place)
     WHERE p.pronamespace = 'crm'::regnamespace AND p.proargnames[1] = 'query' AND place <= p.pronargs - p.pronargdefaults
     GROUP BY p.oid, p.proname
@@ -60,8 +61,16 @@ my @doors = split /\n/, sql_as($admin, q{
 cmp_ok(scalar @doors, '>=', 5, scalar @doors . ' doors');
 for my $door (@doors)
 {
-    my $call = "SELECT count(*) > 0 FROM crm.$door";
-    $call =~ s/\b(\w+) (text|anyelement|timestamp with time zone|crm\.\w+)(?=[,)])/($values{$1} \/\/ die "no value for $1 of $door") . ($2 eq 'text' && '::text')/ge;
+    my ($name, @parameters) = split /\|/, $door;
+    my $query = $queries{$name} // $orders;
+    my (@arguments, $parameter, $type);
+    while (($parameter, $type) = splice(@parameters, 0, 2))
+    {
+        my $value = $parameter eq 'query' ? "\$query\$$query\$query\$" : $values{$parameter}
+            // die "$name needs a value for $parameter, which is of type $type";
+        push @arguments, $type eq 'anyelement' ? $value : "$value\::$type";
+    }
+    my $call = "SELECT count(*) > 0 FROM crm.$name(" . join(', ', @arguments) . ')';
     is(sql_as('analyst', $call), 't', "a reader of the orders may call $door");
     is(refusal_of('clerk', $call), '42501: permission denied for table orders', 'and nobody else');
 }
@@ -82,7 +91,8 @@ sql_as('owner', q{
     GRANT SELECT (customer, at) ON shop.orders TO clerk;
     CREATE FUNCTION shop.customers() RETURNS bigint SECURITY DEFINER SET search_path = '' LANGUAGE sql AS
         $$SELECT count(*) FROM crm.histories('SELECT customer, at, amount FROM shop.orders')$$});
-is(sql_as('clerk', q{SELECT count(*) FROM crm.histories('TABLE shop.totals')}), 10, 'a view reads with the rights of its owner');
+is(sql_as('clerk', q{SELECT count(*) FROM crm.histories('TABLE shop.totals')}), 10,
+    'a view reads with the rights of its owner');
 is(refusal_of('clerk', q{SELECT count(*) FROM crm.histories('TABLE shop.own_totals')}),
     '42501: permission denied for table orders', 'or with those of its reader');
 is(sql_as('clerk', q{SELECT count(*) FROM crm.histories('SELECT customer, at, 1 FROM shop.orders')}), 100,
@@ -95,7 +105,8 @@ is( refusal_of('clerk', q{SELECT * FROM crm.histories('SELECT length(pg_read_fil
     '42501: permission denied for function pg_read_file', 'and so are functions');
 is(sql_as('analyst', "BEGIN READ ONLY; $histories; COMMIT"), 100, 'a read only transaction is enough');
 sql_as($admin, 'REVOKE EXECUTE ON FUNCTION crm.histories(text) FROM PUBLIC');
-is(refusal_of('analyst', $histories), '42501: permission denied for function histories', 'a door can be closed altogether');
+is(refusal_of('analyst', $histories), '42501: permission denied for function histories',
+    'a door can be closed altogether');
 sql_as($admin, 'GRANT EXECUTE ON FUNCTION crm.histories(text) TO PUBLIC');
 
 # 3. Row level security, in serial and in parallel plans
@@ -111,7 +122,8 @@ like(sql_as('branch_1', "$plans{parallel}; EXPLAIN $orders"), qr/Gather/, 'the o
 for my $plan (sort keys %plans)
 {
     my $customers = "$plans{$plan}; SELECT string_agg(DISTINCT (customer_id % 3 + 1)::text, ','), count(*)";
-    is(sql_as('branch_1', "$customers FROM crm.histories('$orders')"), '1|34', "a branch sees its customers in a $plan plan");
+    is(sql_as('branch_1', "$customers FROM crm.histories('$orders')"), '1|34',
+        "a branch sees its customers in a $plan plan");
     is(sql_as('branch_2', "$customers FROM crm.rfm_table('$orders')"), '2|33', 'and only those');
 }
 is(sql_as('analyst', $histories), 0, 'without a policy there is nothing to see');
@@ -124,22 +136,30 @@ is(sql_as($admin, "SET ROLE branch_1; $histories; SET ROLE branch_2; $histories;
 
 # 4. The maps are for everybody to read, and for the owner of the database to write.
 
-is(sql_as('clerk', q{SELECT count(*), crm.rfm_segment('555', 'six') FROM crm.rfm_map JOIN crm.rfm_map_rule USING (map)}),
+is(sql_as('clerk', q{SELECT count(*), crm.rfm_segment('555', 'six') FROM crm.rfm_map
+    JOIN crm.rfm_map_rule USING (map)}),
     '33|vip', 'anybody reads maps');
 my $define = q{crm.define_rfm_map('theirs', '{"(all,,,{...})"}')};
 for my $statement (
-    q{UPDATE crm.rfm_map SET note = 'gone'}, 'DELETE FROM crm.rfm_map', 'TRUNCATE crm.rfm_map CASCADE', q{INSERT INTO crm.rfm_map VALUES ('theirs')},
-    q{UPDATE crm.rfm_map_rule SET segment = 'vip'}, 'DELETE FROM crm.rfm_map_rule', q{INSERT INTO crm.rfm_map_rule VALUES ('six', 9, 'x', 'x', 'x', '{...}')},
+    q{UPDATE crm.rfm_map SET note = 'gone'}, 'DELETE FROM crm.rfm_map', 'TRUNCATE crm.rfm_map CASCADE',
+        q{INSERT INTO crm.rfm_map VALUES ('theirs')},
+    q{UPDATE crm.rfm_map_rule SET segment = 'vip'}, 'DELETE FROM crm.rfm_map_rule',
+        q{INSERT INTO crm.rfm_map_rule VALUES ('six', 9, 'x', 'x', 'x', '{...}')},
     "SELECT $define")
 {
-    like(refusal_of('analyst', $statement), qr/^42501: permission denied for table rfm_map(_rule)?$/, "not for others: $statement");
+    like(refusal_of('analyst', $statement), qr/^42501: permission denied for table rfm_map(_rule)?$/,
+        "not for others: $statement");
 }
-like(refusal_of('analyst', 'CREATE FUNCTION crm.theirs() RETURNS int LANGUAGE sql RETURN 1'), qr/^42501: permission denied for schema crm$/,
+like(refusal_of('analyst', 'CREATE FUNCTION crm.theirs() RETURNS int LANGUAGE sql RETURN 1'),
+    qr/^42501: permission denied for schema crm$/,
     'nor is the schema');
-like(refusal_of('analyst', 'ALTER TABLE crm.rfm_map ADD theirs int'), qr/^42501: must be owner of table rfm_map$/, 'nor the tables');
-like(refusal_of('analyst', 'DROP FUNCTION crm.orders(crm.history)'), qr/^42501: must be owner of function crm.orders$/, 'nor the functions');
+like(refusal_of('analyst', 'ALTER TABLE crm.rfm_map ADD theirs int'), qr/^42501: must be owner of table rfm_map$/,
+    'nor the tables');
+like(refusal_of('analyst', 'DROP FUNCTION crm.orders(crm.history)'), qr/^42501: must be owner of function crm.orders$/,
+    'nor the functions');
 sql_as($admin, "SELECT $define");
-is(refusal_of('analyst', q{SELECT crm.drop_rfm_map('theirs')}), '42501: permission denied for table rfm_map', 'nor maps of the owner');
+is(refusal_of('analyst', q{SELECT crm.drop_rfm_map('theirs')}), '42501: permission denied for table rfm_map',
+    'nor maps of the owner');
 sql_as($admin, 'GRANT INSERT, UPDATE, DELETE ON crm.rfm_map, crm.rfm_map_rule TO analyst');
 is(sql_as('analyst', q{SELECT crm.drop_rfm_map('theirs')}), '', 'but the right can be granted');
 
@@ -149,7 +169,8 @@ is( sql_as('branch_1', q{
         CREATE FUNCTION pg_temp.rfm_map_scores(name) RETURNS int LANGUAGE sql RETURN 1 / 0;
         CREATE FUNCTION pg_temp.lower(text) RETURNS text LANGUAGE sql RETURN 1 / 0;
         SET search_path = pg_temp, pg_catalog;
-        SELECT count(DISTINCT segment) FROM crm.rfm_table('SELECT customer, at, amount FROM shop.orders', as_of => '2025-03-01')}) > 0,
+        SELECT count(DISTINCT segment) FROM crm.rfm_table('SELECT customer, at, amount FROM shop.orders',
+            as_of => '2025-03-01')}) > 0,
     1, 'objects of the same names elsewhere do not matter');
 
 # 5. The setting and the progress are anybody's.
@@ -158,7 +179,8 @@ is(sql_as('clerk', "SET pg_crm.memory = '5MB'; SHOW pg_crm.memory"), '5MB', 'any
 is(sql_as('clerk', 'SELECT count(*) FROM crm.progress'), 0, 'and looks at crm.progress');
 sql_as($admin, q{ALTER ROLE clerk SET pg_crm.memory = '7MB'});
 is(sql_as('clerk', q{SELECT crm.rfm_bands() IS NOT NULL; SHOW pg_crm.memory}), "t\n7MB", 'also for a role');
-like(refusal_of('analyst', 'CREATE CAST (bytea AS crm.history) WITHOUT FUNCTION'), qr/^42501: must be owner of type bytea or type crm.history$/,
+like(refusal_of('analyst', 'CREATE CAST (bytea AS crm.history) WITHOUT FUNCTION'),
+    qr/^42501: must be owner of type bytea or type crm.history$/,
     'bytes become histories through COPY BINARY only');
 
 $node->stop;

@@ -1,5 +1,5 @@
-# Memory: functions called over and over, in one statement and in many, hold no more at the end than at the beginning, nor do
-# passes that fail; and a pass keeps to pg_crm.memory, whatever its customers are.
+# Memory: functions called over and over, in one statement and in many, hold no more at the end than at the beginning,
+# nor do passes that fail; and a pass keeps to pg_crm.memory, whatever its customers are.
 use strict;
 use warnings FATAL => 'all';
 
@@ -14,11 +14,13 @@ sub sql { return $node->safe_psql('postgres', "SET search_path = public, crm;\n$
 
 sql(q{
     CREATE EXTENSION pg_crm;
-    CREATE TABLE orders AS SELECT g % 100 AS customer, timestamptz '2025-01-01' + g * interval '1 hour' AS at, g * 1.5 - 100 AS amount FROM generate_series(1, 1000) AS g;
+    CREATE TABLE orders AS SELECT g % 100 AS customer, timestamptz '2025-01-01' + g * interval '1 hour' AS at,
+        g * 1.5 - 100 AS amount FROM generate_series(1, 1000) AS g;
 
     -- histories of nothing, of one purchase, of many, and of so many that they are stored out of line
     CREATE TABLE samples AS
-    SELECT n, coalesce(crm.history(timestamptz '2025-01-01' + g * g * interval '1 second', (g % 17 - 2) * 0.5) FILTER (WHERE g > 0), '[]') AS h
+    SELECT n, coalesce(crm.history(timestamptz '2025-01-01' + g * g * interval '1 second', (g % 17 - 2) * 0.5)
+        FILTER (WHERE g > 0), '[]') AS h
     FROM unnest('{0, 1, 2, 10, 50, 4000}'::int[]) AS n, generate_series(0, n) AS g GROUP BY n;
 
     -- what this session holds: in PostgreSQL's memory contexts, and in kB as the operating system sees it
@@ -26,28 +28,40 @@ sql(q{
         BEGIN RETURN (SELECT sum(total_bytes) FROM pg_backend_memory_contexts); END $$;
     CREATE FUNCTION resident(what text) RETURNS bigint VOLATILE LANGUAGE plpgsql AS $$
         BEGIN RETURN (regexp_match(pg_read_file('/proc/self/status'), what || ':\s*(\d+) kB'))[1]; END $$;
-    CREATE FUNCTION open_files() RETURNS bigint VOLATILE LANGUAGE sql AS $$SELECT count(*) FROM pg_ls_dir('/proc/self/fd')$$;
-    CREATE FUNCTION ours() RETURNS bigint VOLATILE LANGUAGE sql AS $$SELECT count(*) FROM pg_backend_memory_contexts WHERE name LIKE 'pg_crm%'$$});
+    CREATE FUNCTION open_files() RETURNS bigint VOLATILE LANGUAGE sql AS $$SELECT count(*)
+        FROM pg_ls_dir('/proc/self/fd')$$;
+    CREATE FUNCTION ours() RETURNS bigint VOLATILE LANGUAGE sql AS $$SELECT count(*) FROM pg_backend_memory_contexts
+        WHERE name LIKE 'pg_crm%'$$});
 my $linux = -r '/proc/self/status';
 
-# 1. One statement of many rows: what it holds does not grow from its tenth part on. (Functions that return rows are left out
-#    here: PostgreSQL itself keeps some hundred bytes for each call of any.)
+# 1. One statement of many rows: what it holds does not grow from its tenth part on. (Functions that return rows are
+# left out here: PostgreSQL itself keeps some hundred bytes for each call of any.)
 
 my $rows = 20_000;
 my %of_history = map { $_ => 1 } (
-    'h::text', 'h::text::crm.history', 'h::jsonb', 'crm.history_send(h)', 'crm.history_hash(h)', 'h = h', 'h || h', 'h - h', q{crm.add(h, '2026-01-01', g)},
-    q{crm.until(h, timestamptz '2025-01-01' + g * interval '1 minute')}, q{crm.within(h, tstzrange('2025-01-01', timestamptz '2025-01-01' + g * interval '1 minute'))},
-    'crm.orders(h)', 'crm.revenue(h)', 'crm.refunded(h)', 'crm.first_order(h)', 'crm.last_order(h)', q{crm.recency(h, timestamptz '2025-01-01' + g * interval '1 minute')},
-    q{crm.tenure(h, '2026-01-01')}, 'crm.intervals(h)', q{crm.per(h, 'month Asia/Tokyo')}, q{crm.cohort(h, 'week Asia/Tokyo')},
+    'h::text', 'h::text::crm.history', 'h::jsonb', 'crm.history_send(h)', 'crm.history_hash(h)', 'h = h', 'h || h',
+        'h - h', q{crm.add(h, '2026-01-01', g)},
+    q{crm.until(h, timestamptz '2025-01-01' + g * interval '1 minute')},
+        q{crm.within(h, tstzrange('2025-01-01', timestamptz '2025-01-01' + g * interval '1 minute'))},
+    'crm.orders(h)', 'crm.revenue(h)', 'crm.refunded(h)', 'crm.first_order(h)', 'crm.last_order(h)',
+        q{crm.recency(h, timestamptz '2025-01-01' + g * interval '1 minute')},
+    q{crm.tenure(h, '2026-01-01')}, 'crm.intervals(h)', q{crm.per(h, 'month Asia/Tokyo')},
+        q{crm.cohort(h, 'week Asia/Tokyo')},
     '(SELECT crm.rollup(x) FROM (VALUES (h), (h)) AS v(x))',
-    q{crm.rfm(h, timestamptz '2026-01-01' + g * interval '1 minute', '1 year')}, q{crm.cpm(h, '2026-01-01')}, q{crm.cpm_label_ja(crm.cpm(h, '2026-01-01'))});
+    q{crm.rfm(h, timestamptz '2026-01-01' + g * interval '1 minute', '1 year')}, q{crm.cpm(h, '2026-01-01')},
+        q{crm.cpm_label_ja(crm.cpm(h, '2026-01-01'))});
 my %of_number = map { $_ => 1 } (
-    q{crm.rfm_grade((g % 300, g % 20, g), crm.rfm_bands())}, q{crm.rfm_grade((g % 300, 1, g), (ARRAY[g % 50, 60], ARRAY[3, 2], ARRAY[g + 5, 5.0])::crm.rfm_bands)},
-    q{crm.rfm_segment(crm.rfm_score(g % 5 + 1, 5, 5), 'six')}, 'crm.rfm_score(g % 9 + 1, 1, 1)::text::crm.rfm_score', 'crm.rfm_bands()',
-    q{(SELECT crm.rfm_quantiles((i, i, i), 5) FROM generate_series(1, 10) AS i)}, q{(SELECT count(*) FROM crm.rfm_drift(crm.rfm_bands(), (ARRAY[g, g], ARRAY[3, 2], ARRAY[g, 0])::crm.rfm_bands))},
+    q{crm.rfm_grade((g % 300, g % 20, g), crm.rfm_bands())},
+        q{crm.rfm_grade((g % 300, 1, g), (ARRAY[g % 50, 60], ARRAY[3, 2], ARRAY[g + 5, 5.0])::crm.rfm_bands)},
+    q{crm.rfm_segment(crm.rfm_score(g % 5 + 1, 5, 5), 'six')}, 'crm.rfm_score(g % 9 + 1, 1, 1)::text::crm.rfm_score',
+        'crm.rfm_bands()',
+    q{(SELECT crm.rfm_quantiles((i, i, i), 5) FROM generate_series(1, 10) AS i)},
+        q{(SELECT count(*) FROM crm.rfm_drift(crm.rfm_bands(),
+        (ARRAY[g, g], ARRAY[3, 2], ARRAY[g, 0])::crm.rfm_bands))},
     q{(SELECT crm.rfm(timestamptz '2025-01-01', i::numeric, '2026-01-01', NULL) FROM generate_series(1, 100) AS i)},
     q{(SELECT crm.orders(crm.history(timestamptz '2025-01-01', i + 0.5)) FROM generate_series(1, 100) AS i)},
-    q{(SELECT max(s) FROM (SELECT crm.grade(i % 7, 5) OVER () AS s FROM generate_series(1, 10) AS i) AS o)}, q{crm.calendar('month', 'Asia/Tokyo')});
+    q{(SELECT max(s) FROM (SELECT crm.grade(i % 7, 5) OVER () AS s FROM generate_series(1, 10) AS i) AS o)},
+        q{crm.calendar('month', 'Asia/Tokyo')});
 for my $expression (sort(keys %of_history), sort keys %of_number)
 {
     my $source = $of_history{$expression}
@@ -56,14 +70,16 @@ for my $expression (sort(keys %of_history), sort keys %of_number)
     my $last = $of_history{$expression} ? int($rows / 6) : $rows;
     my $grown = sql(qq{
         SELECT max(m) FILTER (WHERE g = $last) - min(m) FILTER (WHERE g = $last / 10)
-        FROM (SELECT g, $expression AS value, CASE WHEN n = 1 AND g IN ($last / 10, $last) THEN held() END AS m FROM $source OFFSET 0) AS o
+        FROM (SELECT g, $expression AS value, CASE WHEN n = 1 AND g IN ($last / 10, $last) THEN held() END AS m
+            FROM $source OFFSET 0) AS o
         WHERE value IS DISTINCT FROM NULL OR m IS NOT NULL});
     cmp_ok($grown, '<', 200_000, "$rows times $expression");
 }
 # a map for each row
 my $grown = sql(q{
     SELECT max(m) FILTER (WHERE g = 300) - min(m) FILTER (WHERE g = 30)
-    FROM (SELECT g, crm.rfm_segment('333', (ARRAY['six', 'eleven', 'klaviyo'])[g % 3 + 1]) AS value, CASE WHEN g IN (30, 300) THEN held() END AS m
+    FROM (SELECT g, crm.rfm_segment('333', (ARRAY['six', 'eleven', 'klaviyo'])[g % 3 + 1]) AS value,
+        CASE WHEN g IN (30, 300) THEN held() END AS m
           FROM (SELECT generate_series(1, 300) AS g) AS s OFFSET 0) AS o
     WHERE value <> ''});
 cmp_ok($grown, '<', 200_000, 'another map for each row');
@@ -73,22 +89,34 @@ cmp_ok($grown, '<', 200_000, 'another map for each row');
 my %statements = (
     'histories' => [ 300, q{SELECT count(*) FROM crm.histories('TABLE orders')} ],
     'purchases' => [ 300, q{SELECT count(*) FROM samples, crm.purchases(h)} ],
-    'histories of texts' => [ 300, q{SELECT count(*) FROM crm.histories('SELECT customer::text, at, amount FROM orders', NULL::text)} ],
+    'histories of texts' => [ 300, q{SELECT count(*) FROM crm.histories('SELECT customer::text, at, amount FROM orders',
+        NULL::text)} ],
     'rfm_table' => [ 300, q{SELECT count(*) FROM crm.rfm_table('TABLE orders', as_of => '2026-01-01', grades => 5)} ],
     'rfm_migration' => [ 300, q{SELECT count(*) FROM crm.rfm_migration('TABLE orders', '2025-01-20', '2026-01-01')} ],
-    'spilling' => [ 10, q{SET LOCAL pg_crm.memory = 0; SELECT count(*) FROM crm.histories('SELECT hashint8extended(g, 1), now(), g FROM generate_series(1, 400000) AS g')} ],
-    'aggregates' => [ 300, q{SELECT count(crm.history(at, amount)), count(crm.rfm(at, amount, '2026-01-01', NULL)) FROM orders GROUP BY customer} ],
+    'spilling' => [ 10, q{SET LOCAL pg_crm.memory = 0; SELECT count(*)
+        FROM crm.histories('SELECT hashint8extended(g, 1), now(), g FROM generate_series(1, 400000) AS g')} ],
+    'aggregates' => [ 300, q{SELECT count(crm.history(at, amount)), count(crm.rfm(at, amount, '2026-01-01', NULL))
+        FROM orders GROUP BY customer} ],
     'text that is wrong' => [ 20000, q{SELECT '[["2026-01-01T00:00:00Z",1],x]'::crm.history} ],
     'a score that is wrong' => [ 20000, q{SELECT crm.rfm_score(0, 1, 1)} ],
-    'an overflow in an aggregate' => [ 3000, q{SELECT crm.history(now(), a) FROM unnest('{9223372036854775807, 1}'::bigint[]) AS a} ],
-    'an amount that is wrong' => [ 1000, q{SELECT count(*) FROM crm.histories('SELECT customer, at, amount / 7 FROM orders')} ],
-    'a query that is wrong' => [ 1000, q{SELECT count(*) FROM crm.histories('SELECT customer, at, total FROM orders')} ],
+    'an overflow in an aggregate' => [ 3000, q{SELECT crm.history(now(), a)
+        FROM unnest('{9223372036854775807, 1}'::bigint[]) AS a} ],
+    'an amount that is wrong' => [ 1000, q{SELECT count(*)
+        FROM crm.histories('SELECT customer, at, amount / 7 FROM orders')} ],
+    'a query that is wrong' => [ 1000, q{SELECT count(*)
+        FROM crm.histories('SELECT customer, at, total FROM orders')} ],
     'columns that are wrong' => [ 1000, q{SELECT count(*) FROM crm.histories('SELECT customer, at FROM orders')} ],
-    'a query that fails in the middle' => [ 300, q{SELECT count(*) FROM crm.rfm_table('SELECT customer, at, 1 / (amount - 500) FROM orders')} ],
-    'an overflow while folding' => [ 1000, q{SELECT count(*) FROM crm.histories('SELECT customer, at, 9223372036854775807 FROM orders')} ],
+    'a query that fails in the middle' => [ 300, q{SELECT count(*)
+        FROM crm.rfm_table('SELECT customer, at, 1 / (amount - 500) FROM orders')} ],
+    'an overflow while folding' => [ 1000, q{SELECT count(*)
+        FROM crm.histories('SELECT customer, at, 9223372036854775807 FROM orders')} ],
     'an unknown map' => [ 1000, q{SELECT count(*) FROM crm.rfm_table('TABLE orders', map => 'none')} ],
-    'failing after spilling' => [ 10, q{SET LOCAL pg_crm.memory = 0; SELECT count(*) FROM crm.histories('SELECT hashint8extended(g, 1), now(), 1 / (400000 - g) FROM generate_series(1, 400000) AS g')} ],
-    'failing while folding what was spilled' => [ 10, q{SET LOCAL pg_crm.memory = 0; SELECT count(*) FROM crm.histories('SELECT g % 1000, now(), 9223372036854775807 - 9223372036854775807 * (g % 2) FROM generate_series(1, 400000) AS g')} ]);
+    'failing after spilling' => [ 10, q{SET LOCAL pg_crm.memory = 0; SELECT count(*)
+        FROM crm.histories('SELECT hashint8extended(g, 1), now(), 1 / (400000 - g)
+        FROM generate_series(1, 400000) AS g')} ],
+    'failing while folding what was spilled' => [ 10, q{SET LOCAL pg_crm.memory = 0; SELECT count(*)
+        FROM crm.histories('SELECT g % 1000, now(), 9223372036854775807 - 9223372036854775807 * (g % 2)
+        FROM generate_series(1, 400000) AS g')} ]);
 for my $what (sort keys %statements)
 {
     my ($times, $statement) = @{ $statements{$what} };
@@ -108,11 +136,13 @@ for my $what (sort keys %statements)
         DO \$\$
         BEGIN
             FOR i IN 0..1 LOOP
-                PERFORM pg_temp.repeat(CASE i WHEN 0 THEN greatest($times / 10, 3) ELSE $times END, \$statement\$$statement\$statement\$);
+                PERFORM pg_temp.repeat(CASE i WHEN 0 THEN greatest($times / 10, 3) ELSE $times END,
+                    \$statement\$$statement\$statement\$);
                 INSERT INTO measured SELECT held(), @{[ $linux ? "resident('RssAnon'), open_files()" : '0, 0' ]};
             END LOOP;
         END \$\$;
-        SELECT max(contexts) - min(contexts), max(kilobytes) - min(kilobytes), max(files) - min(files), ours() FROM measured});
+        SELECT max(contexts) - min(contexts), max(kilobytes) - min(kilobytes), max(files) - min(files),
+            ours() FROM measured});
     cmp_ok($contexts, '<', 300_000, "$times times $what: no more in memory contexts");
     cmp_ok($kilobytes, '<', 4_000, 'nor outside of them');
     cmp_ok($files, '<', 5, 'no files are left open');
@@ -120,24 +150,47 @@ for my $what (sort keys %statements)
 }
 is(sql('SELECT count(*) FROM pg_ls_tmpdir()'), 0, 'nor a temporary file');
 
-# 3. A pass keeps to its memory: 2,000,000 orders in 16 MB. The greatest extent of the process is compared with that of one
-#    that read as many rows and kept none.
+# 3. A pass keeps to its memory: 2,000,000 orders in 16 MB. The greatest extent of the process is compared with that of
+# one that read as many rows and kept none.
 
 SKIP:
 {
-    skip 'needs /proc', 6 unless $linux;
-    my $pass = q{SET max_parallel_workers_per_gather = 0; SET work_mem = '64kB'; SET pg_crm.memory = '16MB';};
-    my $orders = q{%s, timestamptz ''2025-01-01'' + g * interval ''1 minute'', 5 FROM (SELECT generate_series(1, 2000000) AS g) AS s};
-    my $reading = sql("$pass SELECT count(*) FROM crm.histories('SELECT " . sprintf($orders, 'NULL::int') . "'); SELECT resident('VmHWM')");
+    skip 'needs /proc', 7 unless $linux;
+
+    sub extent_of_pass
+    {
+        my ($query, $key) = @_;
+        my $output = sql(qq{
+            SET max_parallel_workers_per_gather = 0;
+            SET work_mem = '64kB';
+            SET pg_crm.memory = '16MB';
+            SELECT count(*) FROM crm.histories(\$query\$$query\$query\$, NULL::$key);
+            SELECT resident('VmHWM')});
+        return (split /\n/, $output)[-1];
+    }
+
+    my $times = q{timestamptz '2025-01-01' + g * interval '1 minute', 5 FROM (SELECT generate_series(1, 2000000) AS g) AS s};
+    my $reading = extent_of_pass("SELECT NULL::int, $times", 'int');
     my %customers = (
-        'bigint' => 'g % 20000', 'text' => q{''customer '' || g % 20000}, 'uuid' => q{md5((g % 20000)::text)::uuid}, 'integer[]' => 'ARRAY[g % 20000]',
-        'numeric' => q{((g % 20000)::text || (ARRAY['''', ''.0'', ''.00''])[g % 3 + 1])::numeric}, 'interval' => q{CASE g % 2 WHEN 0 THEN g % 20000 * interval ''1 day'' ELSE (g - 1) % 20000 * interval ''24 hours'' END});
+        'bigint' => 'g % 20000',
+        'text' => q{'customer ' || g % 20000},
+        'uuid' => 'md5((g % 20000)::text)::uuid',
+        'integer[]' => 'ARRAY[g % 20000]',
+        # in several spellings
+        'numeric' => q{((g % 20000)::text || (ARRAY['', '.0', '.00'])[g % 3 + 1])::numeric},
+        'interval' => q{CASE WHEN g % 40000 < 20000 THEN g % 20000 * interval '1 day' ELSE g % 20000 * interval '24 hours' END});
     for my $key (sort keys %customers)
     {
-        my $extent = sql("$pass SELECT count(*) FROM crm.histories('SELECT " . sprintf($orders, $customers{$key}) . "', NULL::$key); SELECT resident('VmHWM')");
-        my $taken = int(((split /\n/, $extent)[-1] - (split /\n/, $reading)[-1]) / 1024);
+        my $taken = int((extent_of_pass("SELECT $customers{$key}, $times", $key) - $reading) / 1024);
         cmp_ok($taken, '<', 32, "customers of type $key: $taken MB");
     }
+
+    # ids that are stored compressed
+    sql(q{CREATE TABLE long_ids AS
+          SELECT repeat('x', 2000) || g % 1000 AS customer, now() AS at, 5 AS amount FROM generate_series(1, 200000) AS g});
+    my $taken = int((extent_of_pass('TABLE long_ids', 'text')
+                     - extent_of_pass(q{SELECT nullif(length(customer), length(customer)), at, amount FROM long_ids}, 'int')) / 1024);
+    cmp_ok($taken, '<', 32, "customers of compressed texts: $taken MB");
 }
 
 $node->stop;

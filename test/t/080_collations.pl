@@ -1,4 +1,5 @@
-# Customers whose ids are texts are the same where their collation says so, as in GROUP BY: upper and lower case, accents.
+# Customers whose ids are texts are the same where their collation says so, as in GROUP BY: upper and lower case,
+# accents.
 use strict;
 use warnings FATAL => 'all';
 
@@ -22,8 +23,10 @@ is($status, 0, 'collations are there') or diag($error);
 sql(q{
     CREATE EXTENSION pg_crm;
     CREATE TABLE orders AS
-    SELECT CASE g / 3000 % 4 WHEN 0 THEN upper(name) WHEN 1 THEN initcap(name) WHEN 2 THEN replace(name, 'e', 'é') ELSE name END AS customer,
-           timestamptz '2024-01-01' + abs(hashint8extended(g, 1)) % 31536000 * interval '1 second' AS at, abs(hashint8(g)) % 100000 / 100.0 AS amount
+    SELECT CASE g / 3000 % 4 WHEN 0 THEN upper(name) WHEN 1 THEN initcap(name) WHEN 2 THEN replace(name, 'e', 'é')
+        ELSE name END AS customer,
+           timestamptz '2024-01-01' + abs(hashint8extended(g, 1)) % 31536000 * interval '1 second' AS at,
+               abs(hashint8(g)) % 100000 / 100.0 AS amount
     FROM (SELECT g, 'peer ' || g % 3000 AS name FROM generate_series(1, 120000) AS g) AS named});
 
 sub differing
@@ -41,7 +44,8 @@ for my $collation (sort keys %customers)
 {
     for my $type ('text', 'varchar(40)', 'text[]')
     {
-        my $customer = $type eq 'text[]' ? "ARRAY[customer COLLATE $collation, NULL]" : "customer::$type COLLATE $collation";
+        my $customer = $type eq 'text[]' ? "ARRAY[customer COLLATE $collation, NULL]" :
+            "customer::$type COLLATE $collation";
         for my $memory ('256MB', '64kB')
         {
             my $query = "SELECT $customer, at, amount FROM orders";
@@ -51,26 +55,32 @@ for my $collation (sort keys %customers)
                 "0|$customers{$collation}", "$type in $collation with $memory: histories are those of GROUP BY");
             is( differing($memory,
                     "SELECT crm.rfm(at, amount, '2025-01-02', '1 year') FROM orders GROUP BY $customer",
-                    "SELECT (recency, frequency, monetary)::crm.rfm FROM crm.rfm_table('$query', NULL::$type, as_of => '2025-01-02')"),
+                    "SELECT (recency, frequency, monetary)::crm.rfm
+                     FROM crm.rfm_table('$query', NULL::$type, as_of => '2025-01-02')"),
                 "0|$customers{$collation}", 'and so are the rows of rfm_table');
         }
     }
-    is(sql("SELECT sum(customers) FROM crm.rfm_migration('SELECT customer COLLATE $collation, at, amount FROM orders', '2024-02-01', '2025-01-02')"),
+    my $query = "SELECT customer COLLATE $collation, at, amount FROM orders";
+    is(sql("SELECT sum(customers) FROM crm.rfm_migration('$query', '2024-02-01', '2025-01-02')"),
         $customers{$collation}, "$collation: rfm_migration counts each customer once");
 }
 
 # The collation may come from the column, and the id that stands for all spellings is one of them.
-sql('CREATE TABLE named (customer text COLLATE without_accents, at timestamptz, amount numeric); INSERT INTO named SELECT * FROM orders');
-is( sql(q{SELECT count(*), count(DISTINCT customer_id COLLATE without_accents), bool_and(EXISTS (SELECT FROM orders WHERE customer = customer_id COLLATE "C"))
+sql(q{CREATE TABLE named (customer text COLLATE without_accents, at timestamptz, amount numeric);
+      INSERT INTO named SELECT * FROM orders});
+is( sql(q{SELECT count(*), count(DISTINCT customer_id COLLATE without_accents),
+    bool_and(EXISTS (SELECT FROM orders WHERE customer = customer_id COLLATE "C"))
           FROM crm.histories('TABLE named', NULL::text)}),
     '3000|3000|t', 'the collation of a column counts');
 
 # crm.grade: equal values have equal grades.
-is( sql(q{SELECT count(*) FROM (SELECT FROM (SELECT customer, crm.grade(customer COLLATE without_accents, 5) OVER () FROM orders) AS graded
+is( sql(q{SELECT count(*) FROM (SELECT FROM (SELECT customer, crm.grade(customer COLLATE without_accents, 5) OVER ()
+    FROM orders) AS graded
                                 GROUP BY customer COLLATE without_accents HAVING count(DISTINCT grade) > 1) AS split}),
     0, 'grade splits no ties of the collation');
 is( sql(q{SELECT count(*) FROM (SELECT crm.grade(customer COLLATE without_accents, 5) OVER () AS grade,
-                                       1 + 5 * (rank() OVER (ORDER BY customer COLLATE without_accents) - 1) / count(*) OVER () AS plain FROM orders) AS g
+                                       1 + 5 * (rank() OVER (ORDER BY customer COLLATE without_accents) - 1) / count(*)
+                                           OVER () AS plain FROM orders) AS g
           WHERE grade <> plain}),
     0, 'and is that of plain SQL');
 
