@@ -84,7 +84,8 @@ FROM (VALUES ('[["2026-01-01T00:00:00Z",1]]'::crm.history)) AS v(h),
 SELECT purchases, crm.f(crm.rfm_grade((0, purchases, 0), crm.rfm_bands())) AS grade
 FROM unnest('{0, 1, 2, 3, 4, 6, 7, 9, 10, 2147483647}'::int[]) AS purchases;
 SELECT amount, crm.m(crm.rfm_grade((0, 1, amount), crm.rfm_bands())) AS grade
-FROM unnest('{-1, 0, 9999.999999, 10000, 29999.99, 30000.00, 49999, 50000, 99999.99, 100000, 9223372036854775807}'::numeric[]) AS amount;
+FROM unnest('{-1, 0, 9999.999999, 10000, 29999.99, 30000.00, 49999, 50000, 99999.99, 100000,
+              9223372036854775807}'::numeric[]) AS amount;
 -- Bought before the window, but not in it: a recency, a frequency of 0, no revenue, F grade 1.
 SELECT span, crm.rfm(h, '2026-01-01', span), crm.rfm_grade(crm.rfm(h, '2026-01-01', span), crm.rfm_bands())
 FROM (VALUES ('[["2025-06-01T00:00:00Z",500000]]'::crm.history)) AS v(h),
@@ -124,7 +125,8 @@ CREATE FUNCTION plain_rfm(as_of timestamptz, span interval)
     FROM orders WHERE at <= as_of GROUP BY customer HAVING bool_or(amount >= 0) $$;
 CREATE VIEW windows AS
 SELECT as_of, span
-FROM unnest('{2023-06-01, 2024-01-01, 2025-03-09 12:00-04, 2025-11-02 12:00-05, 2026-05-31 23:59:59.999999+09, 2030-01-01}'::timestamptz[]) AS as_of,
+FROM unnest('{2023-06-01, 2024-01-01, 2025-03-09 12:00-04, 2025-11-02 12:00-05, 2026-05-31 23:59:59.999999+09,
+              2030-01-01}'::timestamptz[]) AS as_of,
      unnest('{1 year, 1 month, 1 month 2 days 03:04:05.000006, 90 days, 36 hours, 1 day}'::interval[] || NULL::interval)
          AS span;
 
@@ -335,7 +337,8 @@ SELECT n,
        count(*) AS compared, count(*) FILTER (WHERE v IS NULL) AS nulls
 FROM generate_series(2, 9) AS n,
      LATERAL (SELECT v, crm.grade(v, n) OVER p AS by_number,
-                     crm.grade(v::text COLLATE "C", n) OVER (PARTITION BY p ORDER BY v DESC ROWS 1 PRECEDING) AS by_text,
+                     crm.grade(v::text COLLATE "C", n)
+                         OVER (PARTITION BY p ORDER BY v DESC ROWS 1 PRECEDING) AS by_text,
                      crm.grade(timestamptz '2026-01-01' + v * interval '1 hour', n) OVER p AS by_time,
                      crm.grade(v::float8, n) OVER p AS by_float,
                      crm.grade(v / 7.0, n) OVER p AS by_numeric,
@@ -489,7 +492,8 @@ SELECT from_date, to_date, arguments, (differing(
         FROM plain_rfm(to_date, NULL)) AS everybody
 FROM (VALUES (timestamptz '2024-01-01', timestamptz '2025-01-01'), ('2020-01-01', '2024-06-01'),
     ('2025-01-01', '2025-01-01'), ('2026-01-01', '2026-06-01')) AS d(from_date, to_date),
-     unnest('{span => ''1 year'',span => NULL,"grades => 5, map => ''eleven''","grades => 3, map => ''klaviyo'', span => ''90 days''"}'::text[]) AS arguments;
+     unnest(ARRAY['span => ''1 year''', 'span => NULL', 'grades => 5, map => ''eleven''',
+                  'grades => 3, map => ''klaviyo'', span => ''90 days''']) AS arguments;
 SELECT * FROM differing('SELECT * FROM crm.rfm_migration(''TABLE orders'', ''2024-01-01'', ''2025-01-01'')',
     'SELECT a.segment, b.segment, count(*) FROM plain_table(''2024-01-01'', ''1 year'') AS a RIGHT
         JOIN plain_table(''2025-01-01'', ''1 year'') AS b USING (customer) GROUP BY 1, 2');
@@ -544,7 +548,8 @@ SELECT what, crm.cpm(h, as_of) FROM (VALUES
         ('lapsed', '[["2026-01-01T00:00:00Z",1]]', '2026-08-29'),
     ('back then', '[["2026-01-01T00:00:00Z",70000],["2026-07-30T00:00:00Z",1]]', '2026-02-01'),
         ('not yet', '[["2026-01-01T00:00:00Z",1]]', '2025-12-31'),
-    ('revenue after a refund', '[["2026-01-01T00:00:00Z",70000],["2026-07-30T00:00:00Z",1],["2026-07-31T00:00:00Z",-2]]', '2026-08-01'),
+    ('revenue after a refund',
+     '[["2026-01-01T00:00:00Z",70000],["2026-07-30T00:00:00Z",1],["2026-07-31T00:00:00Z",-2]]', '2026-08-01'),
     ('refunds only', '[["2026-01-01T00:00:00Z",-1]]', '2026-08-01'), ('nothing', '[]', '2026-08-01')) AS v(what, h,
         as_of);
 SELECT crm.cpm('[["2026-01-01T00:00:00Z",50],["2026-01-11T00:00:00Z",50]]', '2026-01-20', lapsed_after => 9,

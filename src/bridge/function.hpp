@@ -70,7 +70,7 @@ Datum call(FunctionCallInfo fcinfo, Result (*core)(memory &, Arguments...)) {
     static_assert((std::is_trivially_destructible_v<Arguments> && ...), "arguments must survive a longjmp");
     const auto arguments = unpack<Arguments...>(fcinfo, std::index_sequence_for<Arguments...>());
     return run<Result>(fcinfo, [&] {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return std::apply([&](const auto &...unpacked) { return core(here, unpacked...); }, arguments);
     });
 }

@@ -13,7 +13,7 @@ using validator = byte_vector (*)(byte_span untrusted, memory &in);
 
 inline Datum validate(byte_span untrusted, FunctionCallInfo fcinfo, validator check) {
     return run<byte_vector>(fcinfo, [&] {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return check(untrusted, here);
     });
 }

@@ -20,7 +20,8 @@ class context_memory final : public memory {
         const std::size_t padding = padding_for(alignment);
         if (bytes > MaxAllocHugeSize - padding)
             throw std::bad_alloc();
-        void *found = MemoryContextAllocExtended(context_, bytes + padding, MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+        const MemoryContext from = context_ == nullptr ? CurrentMemoryContext : context_;
+        void *found = MemoryContextAllocExtended(from, bytes + padding, MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
         if (found == nullptr)
             throw std::bad_alloc();
         if (padding == 0)
@@ -37,6 +38,12 @@ class context_memory final : public memory {
 
     MemoryContext context_;
 };
+
+// Memory of whatever context is current when it is taken. It outlives every container, so results can own what they took.
+inline memory &current_memory() {
+    static context_memory current(nullptr);
+    return current;
+}
 
 // A C++ object that lives in a memory context of its own and dies with it, on success and on error alike.
 template <class T> class in_context {

@@ -40,8 +40,6 @@ Query *analyze(const char *query) {
     Query *analyzed = linitial_node(Query, rewritten);
     if (analyzed->hasModifyingCTE)
         refuse("The statement modifies data in its WITH clause.");
-    if (analyzed->rowMarks != NIL)
-        refuse("The statement locks rows.");
     return analyzed;
 }
 
@@ -67,6 +65,8 @@ void run_select(const char *query, DestReceiver *to) {
     ErrorContextCallback context{error_context_stack, point_into_query, const_cast<char *>(query)};
     error_context_stack = &context;
     PlannedStmt *planned = plan(analyze(query), query);
+    if (planned->rowMarks != NIL)
+        refuse("The statement locks rows.");
     error_context_stack = context.previous;
 
     QueryDesc *running = CreateQueryDesc(planned, query, GetActiveSnapshot(), InvalidSnapshot, to, nullptr, nullptr, 0);

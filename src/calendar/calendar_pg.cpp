@@ -14,7 +14,7 @@ namespace {
 
 Datum put_calendar(const calendar_name &name) {
     return guarded([&] {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return owning_datum<byte_vector>::put(encode_calendar(here, name));
     });
 }

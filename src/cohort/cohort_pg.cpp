@@ -40,7 +40,7 @@ CRM_ENTRY(crm_cohorts_accumulate) {
         return keep_state(fcinfo);
     const calendar &periods = open_calendar(fcinfo, name, all.first_entry, all.last_entry);
     return change_state(fcinfo, cohort::initial_bytes(), [=, &periods](std::span<std::byte> state) {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return cohort::count(state, history::decode(h, here), with, periods, here);
     });
 }
@@ -64,7 +64,7 @@ CRM_ENTRY(crm_cohorts_combine) {
 CRM_ENTRY(crm_cohorts_finish) {
     const flat_state state = flat_state::to_change(fcinfo, 0);
     return run_optional(fcinfo, [&] {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return cohort::finish(state.bytes(), here);
     });
 }

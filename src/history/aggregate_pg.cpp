@@ -36,7 +36,7 @@ CRM_ENTRY(crm_history_accumulate_history) {
         return keep_state(fcinfo);
     const history::view more = datum<history::view>::get(PG_GETARG_DATUM(1));
     return change_state(fcinfo, history::state_bytes(), [=](std::span<std::byte> state) {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return history::append(state, more, here);
     });
 }
@@ -52,7 +52,7 @@ CRM_ENTRY(crm_history_combine) {
 CRM_ENTRY(crm_history_finish) {
     const byte_span state = flat_state::to_read(fcinfo, 0);
     return run<byte_vector>(fcinfo, [&] {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return history::finish_state(here, state);
     });
 }
@@ -65,7 +65,7 @@ CRM_ENTRY(crm_histories) {
         rows.write([&](Datum *values, bool *) {
             values[0] = customer_datum(pass, each);
             values[1] = run<byte_vector>(fcinfo, [&] {
-                context_memory here(CurrentMemoryContext);
+                memory &here = current_memory();
                 return history::encode_sorted(each.history, here);
             });
         });

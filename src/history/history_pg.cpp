@@ -24,7 +24,7 @@ CRM_ENTRY(crm_history_recv) {
     const auto size = static_cast<std::size_t>(message->len - message->cursor);
     const byte_span bytes(reinterpret_cast<const std::byte *>(pq_getmsgbytes(message, static_cast<int>(size))), size);
     return run<byte_vector>(fcinfo, [&] {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return history::validated(bytes, here);
     });
 }
@@ -94,7 +94,7 @@ CRM_ENTRY(crm_history_within) {
     const timestamp before =
         empty ? from : (upper.infinite ? end_of_timestamps : first_from(upper.val, upper.inclusive));
     return run<byte_vector>(fcinfo, [&] {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return history::within(here, h, from, std::max(from, before));
     });
 }
@@ -132,7 +132,7 @@ namespace {
 purchases decode_into_context(view h) {
     purchases found;
     guarded([&] {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         const history::entries all = history::decode(h, here);
         const std::size_t bytes = all.list.size() * sizeof(purchase);
         auto *copy = static_cast<purchase *>(allocate(bytes));

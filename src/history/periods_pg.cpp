@@ -27,7 +27,7 @@ CRM_ENTRY(crm_history_per) {
     const history::summary summary = guarded([&] { return history::read_summary({h.bytes}); });
     const calendar &periods = open_for(fcinfo, summary);
     return run<byte_vector>(fcinfo, [&] {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return history::per(here, h, periods);
     });
 }

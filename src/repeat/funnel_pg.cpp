@@ -32,7 +32,7 @@ CRM_ENTRY(crm_funnel_combine) {
 CRM_ENTRY(crm_funnel_finish) {
     const byte_span state = flat_state::to_read(fcinfo, 0);
     const auto furthest = guarded([&] {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return repeat::furthest_step(here, state);
     });
     return pack(fcinfo, furthest);

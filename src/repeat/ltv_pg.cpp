@@ -22,7 +22,7 @@ repeat::lived lived_by(Datum h, timestamp as_of) {
         return *summed;
     const auto all = datum<history::view>::get(h);
     return guarded([&] {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return repeat::lived_by(history::decode(all, here), as_of);
     });
 }

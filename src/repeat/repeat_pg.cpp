@@ -22,7 +22,7 @@ CRM_ENTRY(crm_repeats_accumulate) {
     const auto h = datum<history::view>::get(PG_GETARG_DATUM(1));
     const auto as_of = datum<timestamp>::get(PG_GETARG_DATUM(2));
     return change_state(fcinfo, repeat::initial_bytes(), [=](std::span<std::byte> state) {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return repeat::count(state, history::decode(h, here), as_of, here);
     });
 }
@@ -46,7 +46,7 @@ CRM_ENTRY(crm_repeats_combine) {
 CRM_ENTRY(crm_repeats_finish) {
     const flat_state state = flat_state::to_change(fcinfo, 0);
     return run_optional(fcinfo, [&] {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return repeat::finish(state.bytes(), here);
     });
 }

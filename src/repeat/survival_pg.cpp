@@ -51,7 +51,7 @@ CRM_ENTRY(crm_survival_combine) {
 CRM_ENTRY(crm_survival_finish) {
     const flat_state state = flat_state::to_change(fcinfo, 0);
     return run_optional(fcinfo, [&] {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return repeat::finish_survival(state.bytes(), here);
     });
 }
@@ -83,7 +83,7 @@ CRM_ENTRY(crm_survival_rows) {
 CRM_ENTRY(crm_survival_median) {
     const byte_span survival = flat_state::to_read(fcinfo, 0);
     const auto median = guarded([&] {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return repeat::survival_median(here, survival);
     });
     if (!median)

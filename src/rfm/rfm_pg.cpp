@@ -38,7 +38,7 @@ CRM_ENTRY(crm_rfm) {
     const auto h = datum<history::view>::get(PG_GETARG_DATUM(0));
     const window in = rfm::window_of(datum<timestamp>::get(PG_GETARG_DATUM(1)), span_argument(fcinfo, 2));
     return return_measures(fcinfo, guarded([&] {
-                               context_memory here(CurrentMemoryContext);
+                               memory &here = current_memory();
                                return rfm::measure(h, in, here);
                            }));
 }
@@ -109,7 +109,7 @@ CRM_ENTRY(crm_rfm_quantiles_combine) {
 CRM_ENTRY(crm_rfm_quantiles_finish) {
     const byte_span state = flat_state::to_read(fcinfo, 0);
     const auto found = guarded([&] {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return rfm::quantile_bands(here, state);
     });
     if (found)
@@ -250,7 +250,7 @@ CRM_ENTRY(crm_cpm) {
     const rfm::cpm_limits limits{PG_GETARG_INT32(2), PG_GETARG_INT32(3), PG_GETARG_INT32(4),
                                  datum<decimal>::get(PG_GETARG_DATUM(5))};
     const auto found = guarded([&] {
-        context_memory here(CurrentMemoryContext);
+        memory &here = current_memory();
         return rfm::portfolio(here, h, as_of, limits);
     });
     if (!found)
