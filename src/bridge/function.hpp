@@ -9,6 +9,14 @@
 
 namespace crm::bridge {
 
+// An amount of any of the types that amounts come in.
+template <class Amount> decimal amount_argument(FunctionCallInfo fcinfo, int i) {
+    if constexpr (std::is_same_v<Amount, decimal>)
+        return datum<decimal>::get(PG_GETARG_DATUM(i));
+    else
+        return {datum<Amount>::get(PG_GETARG_DATUM(i)), 0};
+}
+
 template <class T> struct argument {
     static T get(FunctionCallInfo fcinfo, int i) {
         if (PG_ARGISNULL(i))

@@ -15,11 +15,7 @@ template <class Amount> Datum accumulate(FunctionCallInfo fcinfo) {
     if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
         return keep_state(fcinfo);
     const timestamp at = datum<timestamp>::get(PG_GETARG_DATUM(1));
-    decimal amount;
-    if constexpr (std::is_same_v<Amount, decimal>)
-        amount = datum<decimal>::get(PG_GETARG_DATUM(2));
-    else
-        amount = {datum<Amount>::get(PG_GETARG_DATUM(2)), 0};
+    const decimal amount = amount_argument<Amount>(fcinfo, 2);
     return change_state(fcinfo, history::state_bytes(), [=](std::span<std::byte> state) {
         return history::append(state, {at, amount.minor}, amount.scale);
     });

@@ -1,6 +1,7 @@
 // SQL face of crm.history: the type, its operators and accessors.
 #include "history/datum.hpp"
 
+#include "bridge/hex.hpp"
 #include "bridge/rows.hpp"
 
 extern "C" {
@@ -19,15 +20,7 @@ CRM_FUNCTION(crm_history_in, [](memory &in, cstring text) { return history::from
 CRM_FUNCTION(crm_history_out, [](memory &in, view h) { return history::to_text(h, in); })
 
 // Reads the value as strictly as text: only what pg_crm would write is taken.
-CRM_ENTRY(crm_history_recv) {
-    auto *message = reinterpret_cast<StringInfo>(PG_GETARG_POINTER(0));
-    const auto size = static_cast<std::size_t>(message->len - message->cursor);
-    const byte_span bytes(reinterpret_cast<const std::byte *>(pq_getmsgbytes(message, static_cast<int>(size))), size);
-    return run<byte_vector>(fcinfo, [&] {
-        memory &here = current_memory();
-        return history::validated(bytes, here);
-    });
-}
+CRM_ENTRY(crm_history_recv) { return value_from_binary(fcinfo, history::validated); }
 
 CRM_ENTRY(crm_history_send) {
     const view h = datum<view>::get(PG_GETARG_DATUM(0));

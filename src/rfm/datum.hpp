@@ -9,6 +9,10 @@ namespace crm::rfm {
 
 // The window (as_of - span, as_of]; all of the past without a span. 22023 for a span that is not positive.
 window window_of(timestamp as_of, const Interval *span);
+// NULL is no span.
+inline const Interval *span_argument(FunctionCallInfo fcinfo, int i) {
+    return PG_ARGISNULL(i) ? nullptr : PG_GETARG_INTERVAL_P(i);
+}
 
 // What comes in from SQL; nothing when a field is NULL.
 std::optional<measures> measures_from_datum(Datum value);

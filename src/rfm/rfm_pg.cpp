@@ -20,10 +20,6 @@ using rfm::window;
 
 namespace {
 
-const Interval *span_argument(FunctionCallInfo fcinfo, int i) {
-    return PG_ARGISNULL(i) ? nullptr : PG_GETARG_INTERVAL_P(i);
-}
-
 Datum return_measures(FunctionCallInfo fcinfo, const std::optional<measures> &found) {
     if (found)
         return rfm::measures_to_datum(fcinfo, *found);
@@ -36,7 +32,7 @@ CRM_ENTRY(crm_rfm) {
     if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
         PG_RETURN_NULL();
     const auto h = datum<history::view>::get(PG_GETARG_DATUM(0));
-    const window in = rfm::window_of(datum<timestamp>::get(PG_GETARG_DATUM(1)), span_argument(fcinfo, 2));
+    const window in = rfm::window_of(datum<timestamp>::get(PG_GETARG_DATUM(1)), rfm::span_argument(fcinfo, 2));
     return return_measures(fcinfo, guarded([&] {
                                memory &here = current_memory();
                                return rfm::measure(h, in, here);
@@ -49,12 +45,8 @@ template <class Amount> Datum accumulate(FunctionCallInfo fcinfo) {
     if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
         return keep_state(fcinfo);
     const timestamp at = datum<timestamp>::get(PG_GETARG_DATUM(1));
-    decimal amount;
-    if constexpr (std::is_same_v<Amount, decimal>)
-        amount = datum<decimal>::get(PG_GETARG_DATUM(2));
-    else
-        amount = {datum<Amount>::get(PG_GETARG_DATUM(2)), 0};
-    const window in = rfm::window_of(datum<timestamp>::get(PG_GETARG_DATUM(3)), span_argument(fcinfo, 4));
+    const decimal amount = amount_argument<Amount>(fcinfo, 2);
+    const window in = rfm::window_of(datum<timestamp>::get(PG_GETARG_DATUM(3)), rfm::span_argument(fcinfo, 4));
     return change_state(fcinfo, rfm::running::state_bytes, [=](std::span<std::byte> state) {
         rfm::running customer = rfm::running::read(state, in);
         customer.add(at, amount);

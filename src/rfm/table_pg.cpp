@@ -45,10 +45,6 @@ timestamp as_of_argument(FunctionCallInfo fcinfo, int i) {
     return datum<timestamp>::get(PG_GETARG_DATUM(i));
 }
 
-const Interval *span_argument(FunctionCallInfo fcinfo, int i) {
-    return PG_ARGISNULL(i) ? nullptr : PG_GETARG_INTERVAL_P(i);
-}
-
 // Measures everybody at the dates given.
 template <std::size_t dates>
 rfm::measured_customers<dates> *measure_all(order_pass *pass, const std::array<window, dates> &windows) {
@@ -73,7 +69,7 @@ bands bands_at(const rfm::measured_customers<dates> *measured, std::size_t date,
 // Arguments: query, as_of, span, bands, grades, map; where there is a key, it has as_of's place, and as_of is last.
 CRM_ENTRY(crm_rfm_table) {
     const int as_of = PG_NARGS() == 7 ? 6 : 1;
-    const std::array<window, 1> windows{rfm::window_of(as_of_argument(fcinfo, as_of), span_argument(fcinfo, 2))};
+    const std::array<window, 1> windows{rfm::window_of(as_of_argument(fcinfo, as_of), rfm::span_argument(fcinfo, 2))};
     const grading by = grading_arguments(fcinfo, 3);
     row_writer rows(fcinfo);
     order_pass *pass = read_orders(query_argument(fcinfo), rows.column_type(0));
@@ -146,8 +142,8 @@ migration *count_moves(order_pass *pass, const rfm::measured_customers<2> *measu
 // Arguments: query, from_date, to_date, span, bands, grades, map.
 CRM_ENTRY(crm_rfm_migration) {
     const timestamp from = as_of_argument(fcinfo, 1), to = as_of_argument(fcinfo, 2);
-    const std::array<window, 2> windows{rfm::window_of(from, span_argument(fcinfo, 3)),
-                                        rfm::window_of(to, span_argument(fcinfo, 3))};
+    const std::array<window, 2> windows{rfm::window_of(from, rfm::span_argument(fcinfo, 3)),
+                                        rfm::window_of(to, rfm::span_argument(fcinfo, 3))};
     const grading by = grading_arguments(fcinfo, 4);
     if (from > to || by.map == nullptr)
         ereport(ERROR,
