@@ -131,6 +131,10 @@ SELECT delivery, cancelled, round(hazard::numeric, 4) AS hazard, round(survival:
 SELECT array_agg(delivery) AS riskiest FROM renewals, crm.renewal_rows(s, 1) WHERE riskiest;
 SELECT count(*) AS riskiest FROM renewals, crm.renewal_rows(s, 0) WHERE riskiest;
 SELECT count(*) AS riskiest FROM renewals, crm.renewal_rows(s, 1000) WHERE riskiest;
+-- Two of three who leave from a tail are fewer, beyond chance, than 300 of 1000.
+SELECT array_agg(delivery) AS riskiest
+FROM (SELECT crm.renewal_hazard(d, c) AS s FROM (VALUES (1, true, 100), (2, true, 300), (3, false, 697), (4, true, 2), (5, false, 1)) AS v(d, c, n), generate_series(1, n)) AS a_tail,
+     crm.renewal_rows(s, 1) WHERE riskiest;
 -- Of equal hazards the earlier; deliveries after which nobody cancels have a row, and are never the riskiest.
 SELECT delivery, at_risk, cancelled, hazard, survival, riskiest
 FROM (SELECT crm.renewal_hazard(d, c) AS s FROM (VALUES (2, true), (4, true), (6, false), (6, false), (1, false)) AS v(d, c)) AS a_few,

@@ -21,7 +21,13 @@ class split_tables {
     template <class Change> void change(const customer &of, Change &&change) {
         while (tables_.size() <= of.first_tag)
             tables_.emplace_back(in_, initial_bytes_);
-        tables_[of.first_tag].change([&](std::span<std::byte> bytes) { return change(bytes, in_); });
+        flat_store &table = tables_[of.first_tag];
+        const std::size_t before = table.bytes().size();
+        table.change([&](std::span<std::byte> bytes) { return change(bytes, in_); });
+        bytes_ += table.bytes().size() - before;
+        if (bytes_ > most_bytes)
+            throw error(program_limit_exceeded, "too many different periods and values to count", {},
+                        "Choose longer periods, or fewer values to split by.");
     }
     void finish(table_finisher finish) {
         lists_.reserve(tables_.size());
@@ -32,8 +38,10 @@ class split_tables {
     byte_span operator[](std::size_t number) const { return lists_[number]; }
 
   private:
+    static constexpr std::size_t most_bytes = std::size_t{1} << 30;
+
     memory &in_;
-    std::size_t initial_bytes_;
+    std::size_t initial_bytes_, bytes_ = 0;
     std::pmr::vector<flat_store> tables_;
     std::pmr::vector<byte_vector> lists_;
 };

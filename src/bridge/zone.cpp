@@ -151,8 +151,7 @@ struct kept_calendar {
     kept_calendar *next;
     MemoryContext memory;
     timestamp first, last; // asked for
-    calendar_name name;
-    char zone[calendar_name::max_zone_bytes];
+    byte_span encoded;
     calendar *periods;
 
     bool covers(timestamp from, timestamp to) const { return from >= first && to <= last; }
@@ -160,22 +159,31 @@ struct kept_calendar {
 
 constexpr int most_kept = 16;
 
-kept_calendar *keep_calendar(const calendar_name &name, timestamp first, timestamp last, MemoryContext parent) {
+calendar_name decoded(byte_span calendar) {
+    const auto name = decode_calendar(calendar);
+    if (!name)
+        ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("stored calendar is malformed")));
+    return *name;
+}
+
+kept_calendar *keep_calendar(byte_span encoded, timestamp first, timestamp last, MemoryContext parent) {
     MemoryContext memory = AllocSetContextCreateInternal(CurrentMemoryContext, "pg_crm calendar", ALLOCSET_SMALL_SIZES);
     auto *kept = static_cast<kept_calendar *>(MemoryContextAllocZero(memory, sizeof(kept_calendar)));
     kept->memory = memory;
     kept->first = first;
     kept->last = last;
-    kept->name = {name.period, {kept->zone, name.zone.copy(kept->zone, sizeof kept->zone)}};
-    kept->periods = make_calendar(name, first, last, memory);
+    auto *copy = static_cast<std::byte *>(MemoryContextAlloc(memory, encoded.size()));
+    std::ranges::copy(encoded, copy);
+    kept->encoded = {copy, encoded.size()};
+    kept->periods = make_calendar(decoded(encoded), first, last, memory);
     MemoryContextSetParent(memory, parent);
     return kept;
 }
 
-// Takes the calendar of this name out of the list; null when it is not there.
-kept_calendar *take(kept_calendar *&list, const calendar_name &name) {
+// Takes a calendar out of the list; null when it is not there.
+kept_calendar *take(kept_calendar *&list, byte_span encoded) {
     for (kept_calendar **link = &list; *link != nullptr; link = &(*link)->next)
-        if ((*link)->name == name)
+        if (std::ranges::equal((*link)->encoded, encoded))
             return std::exchange(*link, (*link)->next);
     return nullptr;
 }
@@ -190,11 +198,7 @@ void drop_beyond(kept_calendar *list, int most) {
 } // namespace
 
 calendar_name datum<calendar_name>::get(Datum value) {
-    const byte_span bytes = bytes_of(reinterpret_cast<const struct varlena *>(PG_DETOAST_DATUM_PACKED(value)));
-    const auto name = decode_calendar(bytes);
-    if (!name)
-        ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("stored calendar is malformed")));
-    return *name;
+    return decoded(bytes_of(reinterpret_cast<const struct varlena *>(PG_DETOAST_DATUM_PACKED(value))));
 }
 
 std::string_view canonical_zone(std::string_view name) {
@@ -232,20 +236,20 @@ calendar *make_calendar(const calendar_name &name, timestamp first, timestamp la
     return new (MemoryContextAlloc(keep, sizeof(calendar))) calendar(name.period, zone, {}, days);
 }
 
-const calendar &open_calendar(FunctionCallInfo fcinfo, const calendar_name &name, timestamp first, timestamp last) {
+const calendar &open_calendar(FunctionCallInfo fcinfo, byte_span encoded, timestamp first, timestamp last) {
     if (fcinfo->flinfo == nullptr)
-        return *make_calendar(name, first, last, CurrentMemoryContext);
+        return *make_calendar(decoded(encoded), first, last, CurrentMemoryContext);
     auto *list = static_cast<kept_calendar *>(fcinfo->flinfo->fn_extra);
-    kept_calendar *kept = take(list, name);
+    kept_calendar *kept = take(list, encoded);
     if (kept == nullptr) {
-        kept = keep_calendar(name, first, last, fcinfo->flinfo->fn_mcxt);
+        kept = keep_calendar(encoded, first, last, fcinfo->flinfo->fn_mcxt);
         drop_beyond(list, most_kept - 1);
     } else if (!kept->covers(first, last)) {
         kept_calendar *const narrow = kept;
         first = std::min(first, narrow->first);
         last = std::max(last, narrow->last);
         widen(first, last);
-        kept = keep_calendar(name, first, last, fcinfo->flinfo->fn_mcxt);
+        kept = keep_calendar(encoded, first, last, fcinfo->flinfo->fn_mcxt);
         MemoryContextDelete(narrow->memory);
     }
     kept->next = list;

@@ -1,7 +1,6 @@
 // Calendars as arguments of SQL functions, and their zones out of PostgreSQL's time zone database.
 //
-//     const auto period = datum<calendar_name>::get(PG_GETARG_DATUM(1));
-//     const calendar &periods = open_calendar(fcinfo, period, first, last);
+//     const calendar &periods = open_calendar(fcinfo, calendar_argument(fcinfo, 1), first, last);
 //     periods.period_index(at) ...
 #pragma once
 
@@ -11,6 +10,11 @@
 namespace crm::bridge {
 
 template <> struct datum<calendar_name> { static calendar_name get(Datum value); };
+
+// The same, still encoded.
+inline byte_span calendar_argument(FunctionCallInfo fcinfo, int i) {
+    return bytes_of(reinterpret_cast<const struct varlena *>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(i))));
+}
 
 // The zone's name as PostgreSQL spells it. Raises 22023 unless it names the same zone on every server, either one of
 // the time zone database or a fixed offset such as <+09>-09.
@@ -25,6 +29,6 @@ zone_offsets read_zone(std::string_view zone, timestamp first, timestamp last, M
 calendar *make_calendar(const calendar_name &name, timestamp first, timestamp last, MemoryContext keep);
 
 // The same for a function that is called for each row: the call site keeps its calendars, and widens their stretch.
-const calendar &open_calendar(FunctionCallInfo fcinfo, const calendar_name &name, timestamp first, timestamp last);
+const calendar &open_calendar(FunctionCallInfo fcinfo, byte_span encoded, timestamp first, timestamp last);
 
 } // namespace crm::bridge

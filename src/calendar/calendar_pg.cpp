@@ -89,15 +89,13 @@ CRM_ENTRY(crm_calendar_hash_extended) {
 
 CRM_ENTRY(crm_period_date) {
     const auto at = datum<timestamp>::get(PG_GETARG_DATUM(0));
-    const auto name = datum<calendar_name>::get(PG_GETARG_DATUM(1));
-    const calendar &periods = open_calendar(fcinfo, name, at, at);
+    const calendar &periods = open_calendar(fcinfo, calendar_argument(fcinfo, 1), at, at);
     return run<date>(fcinfo, [&] { return periods.period_start_date(periods.period_index(at)); });
 }
 
 CRM_ENTRY(crm_period_start) {
     const auto at = datum<timestamp>::get(PG_GETARG_DATUM(0));
-    const auto name = datum<calendar_name>::get(PG_GETARG_DATUM(1));
-    const calendar &periods = open_calendar(fcinfo, name, at, at);
+    const calendar &periods = open_calendar(fcinfo, calendar_argument(fcinfo, 1), at, at);
     const timestamp start = guarded([&] { return periods.period_begin(periods.period_index(at)); });
     if (!is_finite(start))
         ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range"),

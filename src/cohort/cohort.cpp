@@ -4,6 +4,8 @@
 
 #include "core/no_postgres.hpp"
 
+#include <utility>
+
 namespace crm::cohort {
 namespace {
 
@@ -41,20 +43,35 @@ void scale_revenue(cell &of, std::int64_t factor) { of.set_revenue(of.revenue() 
 // The cells of one customer, by age.
 class customer_cells {
   public:
-    explicit customer_cells(memory &in) : cells_(&in) {}
+    customer_cells(std::size_t purchases, memory &in) : cells_(&in) {
+        cells_.reserve(std::min<std::size_t>(purchases, 64)); // a few periods are the rule
+    }
 
-    cell &at(std::int32_t age) {
-        if (cells_.empty() || cells_.back().age < age)
-            return cells_.emplace_back(aged{age, {}}).value;
-        const auto found = std::ranges::lower_bound(cells_, age, {}, &aged::age);
-        return (found->age == age ? found : cells_.insert(found, {age, {}}))->value;
+    void add(std::int32_t age, const cell &more) {
+        const auto found = cells_.empty() || cells_.back().age < age
+                               ? cells_.end()
+                               : std::ranges::lower_bound(cells_, age, {}, &aged::age);
+        if (found == cells_.end() || found->age != age)
+            cells_.insert(found, {age, more});
+        else
+            found->value += more;
+    }
+    // Each customer counts once in a cell, and in one cell as the last purchase.
+    void count_customer() {
+        cell *last = nullptr;
+        for (auto &[age, value] : cells_)
+            if (value.orders > 0) {
+                value.buyers = 1;
+                last = &value;
+            }
+        last->last_purchases = 1;
     }
 
     struct aged {
         std::int32_t age;
         cell value;
     };
-    std::span<aged> all() { return cells_; }
+    std::span<const aged> all() const { return cells_; }
 
   private:
     std::pmr::vector<aged> cells_;
@@ -63,25 +80,24 @@ class customer_cells {
 // Periods can step back by one where clocks are set back at midnight; nothing happens before the first purchase, so
 // what a refund or such a clock puts there belongs to age 0.
 customer_cells cells_of(purchases known, std::int64_t cohort, const calendar &ages, memory &scratch) {
-    customer_cells cells(scratch);
-    std::int32_t last_age = 0;
+    customer_cells cells(known.entries.size(), scratch);
+    std::int32_t open_age = 0;
+    cell open;
     interrupt_poll poll;
     for (const purchase &entry : known.entries) {
         poll();
         const auto age = static_cast<std::int32_t>(std::max<std::int64_t>(ages.period_index(entry.at) - cohort, 0));
-        cell &to = cells.at(age);
-        to.set_revenue(to.revenue() + entry.amount);
-        if (!entry.is_refund()) {
-            ++to.orders;
-            to.buyers = 1;
-            last_age = std::max(last_age, age);
+        if (age != open_age) {
+            cells.add(std::exchange(open_age, age), open);
+            open = {};
         }
+        open.set_revenue(open.revenue() + entry.amount);
+        open.orders += !entry.is_refund();
     }
-    cells.at(last_age).last_purchases = 1;
+    cells.add(open_age, open);
+    cells.count_customer();
     return cells;
 }
-
-bool is_run_of_days(const terms &with) { return decode_calendar(with.calendar)->period.days > 1; }
 
 void set_or_check_terms(table &to, const terms &wanted) {
     if (to.empty())
@@ -149,9 +165,9 @@ std::size_t count(std::span<std::byte> state, purchases of, const terms &with, c
     if (first == known.entries.end())
         return 0;
     const std::int64_t cohort = periods.period_index(first->at);
-    const bool own_runs = is_run_of_days(with);
-    customer_cells cells = own_runs ? cells_of(known, 0, periods.anchored_at(periods.local_date(first->at)), scratch)
-                                    : cells_of(known, cohort, periods, scratch);
+    const customer_cells cells = periods.period().days > 1
+                                     ? cells_of(known, 0, periods.anchored_at(periods.local_date(first->at)), scratch)
+                                     : cells_of(known, cohort, periods, scratch);
     const auto all = cells.all();
     return add_cells(state, with, all.size(), of.scale, [&](std::size_t i) {
         return table::entry{{static_cast<std::int32_t>(cohort), all[i].age}, all[i].value};

@@ -20,28 +20,16 @@ CRM_ENTRY(crm_cohorts_out) { return value_to_text(fcinfo); }
 CRM_ENTRY(crm_cohorts_recv) { return value_from_binary(fcinfo, cohort::validated); }
 CRM_ENTRY(crm_cohorts_send) { return value_to_binary(fcinfo); }
 
-namespace {
-
-// A calendar argument in the form that the counts keep.
-byte_span calendar_bytes(FunctionCallInfo fcinfo, int i) {
-    return bytes_of(reinterpret_cast<const struct varlena *>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(i))));
-}
-
-} // namespace
-
 CRM_ENTRY(crm_cohorts_accumulate) {
     if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
         return keep_state(fcinfo);
-    const auto h = datum<history::view>::get(PG_GETARG_DATUM(1));
-    const auto name = datum<calendar_name>::get(PG_GETARG_DATUM(2));
-    const cohort::terms with{datum<timestamp>::get(PG_GETARG_DATUM(3)), calendar_bytes(fcinfo, 2)};
-    const history::summary all = guarded([&] { return history::read_summary({h.bytes}); });
-    if (all.orders() == 0)
+    const auto of = datum<purchases>::get(PG_GETARG_DATUM(1));
+    const cohort::terms with{datum<timestamp>::get(PG_GETARG_DATUM(3)), calendar_argument(fcinfo, 2)};
+    if (of.entries.empty())
         return keep_state(fcinfo);
-    const calendar &periods = open_calendar(fcinfo, name, all.first_entry, all.last_entry);
+    const calendar &periods = open_calendar(fcinfo, with.calendar, of.entries.front().at, of.entries.back().at);
     return change_state(fcinfo, cohort::initial_bytes(), [=, &periods](std::span<std::byte> state) {
-        memory &here = current_memory();
-        return cohort::count(state, history::decode(h, here), with, periods, here);
+        return cohort::count(state, of, with, periods, current_memory());
     });
 }
 
@@ -121,7 +109,7 @@ CRM_ENTRY(crm_cohort_table) {
             ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
                             errmsg("calendar, as_of and retention must not be NULL")));
     const auto name = datum<calendar_name>::get(PG_GETARG_DATUM(1));
-    const cohort::terms with{datum<timestamp>::get(PG_GETARG_DATUM(2)), calendar_bytes(fcinfo, 1)};
+    const cohort::terms with{datum<timestamp>::get(PG_GETARG_DATUM(2)), calendar_argument(fcinfo, 1)};
     const cohort::retention kind = retention_argument(fcinfo, 3);
     row_writer rows(fcinfo);
     order_pass *pass = read_orders(query, InvalidOid, columns::with_split);

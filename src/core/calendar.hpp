@@ -80,6 +80,7 @@ class calendar {
     // day of a run of days ends nearly two runs later.
     static duration margin(calendar_period period) { return {(2 * period.most_days() + 3) * microseconds_per_day}; }
 
+    const calendar_period &period() const { return period_; }
     const zone_offsets &zone() const { return zone_; }
     // The same calendar, with runs of several days counted from this date instead of 2000-01-01.
     calendar anchored_at(date anchor) const { return {period_, zone_, anchor}; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bridge/function.hpp"
+#include "bridge/memory.hpp"
 #include "history/history.hpp"
 
 namespace crm::bridge {
@@ -21,6 +22,19 @@ template <> struct datum<history::prefix> {
                                      : reinterpret_cast<const struct varlena *>(
                                            PG_DETOAST_DATUM_SLICE(value, 0, history::max_summary_bytes));
         return {bytes_of(front)};
+    }
+};
+
+// The entries of a history, decoded once into the current memory context, which takes them back.
+template <> struct datum<purchases> {
+    static purchases get(Datum value) {
+        const auto of = datum<history::view>::get(value);
+        return guarded([&] {
+            memory &here = current_memory();
+            const auto *kept =
+                new (here.allocate(sizeof(history::entries))) history::entries(history::decode(of, here));
+            return purchases(*kept);
+        });
     }
 };
 

@@ -116,11 +116,11 @@ layout read_layout(byte_reader &in) {
     found.entries = static_cast<std::int64_t>(entries);
     if (entries == 0)
         return found;
-    if (__builtin_mul_overflow(unzigzag(in.varint()), static_cast<std::int64_t>(units[found.first_unit]),
-                               &found.first.us) ||
+    const auto [first, span] = in.two_varints();
+    if (__builtin_mul_overflow(unzigzag(first), static_cast<std::int64_t>(units[found.first_unit]), &found.first.us) ||
         !is_finite(found.first))
         throw_malformed("first time");
-    found.span = in.varint();
+    found.span = span;
     return found;
 }
 
@@ -257,18 +257,27 @@ entries decode(view of, memory &memory) {
             in.varint();
         if (static_cast<std::size_t>(head.entries) > of.bytes.size())
             throw_malformed("number of entries");
-        found.list.reserve(static_cast<std::size_t>(head.entries));
+        found.list.resize(static_cast<std::size_t>(head.entries));
+        head.after_first(head.span); // now every time up to it is possible
         interrupt_poll poll;
         std::uint64_t gaps = 0;
-        for (std::int64_t i = 0; i < head.entries; ++i) {
+        const auto write = [&](purchase &to, std::uint64_t amount) {
             poll();
-            if (i > 0 && __builtin_add_overflow(gaps, i + 1 < head.entries ? in.varint() : head.span - gaps, &gaps))
+            to.at.us =
+                static_cast<std::int64_t>(static_cast<std::uint64_t>(head.first.us) + gaps * units[head.gap_unit]);
+            to.amount = head.has_refunds() ? unzigzag(amount) : static_cast<std::int64_t>(amount);
+        };
+        write(found.list.front(), in.varint());
+        for (purchase &entry : std::span(found.list).subspan(1, found.list.size() - (found.list.size() > 1 ? 2 : 1))) {
+            const auto [gap, amount] = in.two_varints();
+            if (gap > head.span - gaps)
                 throw_malformed("gap");
-            if (gaps > head.span)
-                throw_malformed("gap");
-            const std::uint64_t amount = in.varint();
-            found.list.push_back(
-                {head.after_first(gaps), head.has_refunds() ? unzigzag(amount) : static_cast<std::int64_t>(amount)});
+            gaps += gap;
+            write(entry, amount);
+        }
+        if (found.list.size() > 1) {
+            gaps = head.span;
+            write(found.list.back(), in.varint());
         }
     }
     if (!in.at_end())
@@ -408,6 +417,8 @@ byte_vector until(memory &in, view of, timestamp as_of) {
 }
 
 purchases until(purchases all, timestamp as_of) {
+    if (all.entries.empty() || all.entries.back().at <= as_of)
+        return all;
     const auto end = std::upper_bound(all.entries.begin(), all.entries.end(), as_of, earlier_than_entry);
     return {{all.entries.begin(), end}, all.scale};
 }

@@ -119,26 +119,8 @@ CRM_FUNCTION(crm_history_tenure, [](prefix h, timestamp as_of) -> std::optional<
     return first && *first <= as_of ? std::optional(elapsed(*first, as_of)) : std::nullopt;
 })
 
-namespace {
-
-// The entries of a history, decoded once into the current memory context, for a function that walks them.
-purchases decode_into_context(view h) {
-    purchases found;
-    guarded([&] {
-        memory &here = current_memory();
-        const history::entries all = history::decode(h, here);
-        const std::size_t bytes = all.list.size() * sizeof(purchase);
-        auto *copy = static_cast<purchase *>(allocate(bytes));
-        std::ranges::copy(all.list, copy);
-        found = {{copy, all.list.size()}, all.scale};
-    });
-    return found;
-}
-
-} // namespace
-
 CRM_ENTRY(crm_history_purchases) {
-    const purchases all = decode_into_context(datum<view>::get(PG_GETARG_DATUM(0)));
+    const auto all = datum<purchases>::get(PG_GETARG_DATUM(0));
     row_writer rows(fcinfo);
     for (const purchase &entry : all.entries) {
         CHECK_FOR_INTERRUPTS();

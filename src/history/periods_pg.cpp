@@ -10,7 +10,7 @@ using namespace crm::bridge;
 namespace {
 
 const calendar &open_for(FunctionCallInfo fcinfo, const history::summary &of) {
-    return open_calendar(fcinfo, datum<calendar_name>::get(PG_GETARG_DATUM(1)), of.first_entry, of.last_entry);
+    return open_calendar(fcinfo, calendar_argument(fcinfo, 1), of.first_entry, of.last_entry);
 }
 
 } // namespace

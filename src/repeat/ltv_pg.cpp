@@ -20,11 +20,8 @@ repeat::lived lived_by(Datum h, timestamp as_of) {
     const auto front = datum<history::prefix>::get(h);
     if (const auto summed = guarded([&] { return repeat::lived_by(history::read_summary(front), as_of); }))
         return *summed;
-    const auto all = datum<history::view>::get(h);
-    return guarded([&] {
-        memory &here = current_memory();
-        return repeat::lived_by(history::decode(all, here), as_of);
-    });
+    const auto all = datum<purchases>::get(h);
+    return guarded([&] { return repeat::lived_by(all, as_of); });
 }
 
 } // namespace

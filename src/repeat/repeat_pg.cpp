@@ -19,12 +19,10 @@ CRM_ENTRY(crm_repeats_send) { return value_to_binary(fcinfo); }
 CRM_ENTRY(crm_repeats_accumulate) {
     if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
         return keep_state(fcinfo);
-    const auto h = datum<history::view>::get(PG_GETARG_DATUM(1));
+    const auto of = datum<purchases>::get(PG_GETARG_DATUM(1));
     const auto as_of = datum<timestamp>::get(PG_GETARG_DATUM(2));
-    return change_state(fcinfo, repeat::initial_bytes(), [=](std::span<std::byte> state) {
-        memory &here = current_memory();
-        return repeat::count(state, history::decode(h, here), as_of, here);
-    });
+    return change_state(fcinfo, repeat::initial_bytes(),
+                        [=](std::span<std::byte> state) { return repeat::count(state, of, as_of, current_memory()); });
 }
 
 CRM_ENTRY(crm_repeats_accumulate_repeats) {

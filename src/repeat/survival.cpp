@@ -161,12 +161,20 @@ std::optional<double> survival_median(memory &in, byte_span survival) {
 
 namespace {
 
+// The lower limit of the hazard's interval of 95 percent by Wilson (1927): a high hazard among a few may be chance.
+double surely_at_least(const renewal_row &row) {
+    constexpr double z = 1.959963984540054;
+    const auto n = static_cast<double>(row.at_risk);
+    const double hazard = row.hazard(), middle = hazard + z * z / (2 * n);
+    return (middle - z * std::sqrt(hazard * (1 - hazard) / n + z * z / (4 * n * n))) / (1 + z * z / n);
+}
+
 void mark_riskiest(std::span<renewal_row> rows, std::int32_t riskiest, memory &in) {
     std::pmr::vector<renewal_row *> by_risk(&in);
     for (renewal_row &each : rows)
         if (each.cancelled > 0)
             by_risk.push_back(&each);
-    std::ranges::stable_sort(by_risk, std::greater{}, &renewal_row::hazard);
+    std::ranges::stable_sort(by_risk, std::greater{}, [](const renewal_row *row) { return surely_at_least(*row); });
     by_risk.resize(std::min<std::size_t>(by_risk.size(), static_cast<std::size_t>(riskiest)));
     for (renewal_row *each : by_risk)
         each->riskiest = true;

@@ -51,7 +51,7 @@ CREATE AGGREGATE crm.survival(duration double precision, event boolean) (
 CREATE AGGREGATE crm.rollup(crm.survival) (
     SFUNC = crm.survival_accumulate, STYPE = bytea, SSPACE = 8192, FINALFUNC = crm.survival_finish, FINALFUNC_MODIFY = READ_ONLY,
     COMBINEFUNC = crm.survival_combine, PARALLEL = SAFE);
-CREATE AGGREGATE crm.renewal_hazard(deliveries integer, cancelled boolean) (
+CREATE AGGREGATE crm.renewal_hazard(renewals integer, cancelled boolean) (
     SFUNC = crm.renewal_hazard_accumulate, STYPE = bytea, SSPACE = 8192, FINALFUNC = crm.survival_finish, FINALFUNC_MODIFY = READ_ONLY,
     COMBINEFUNC = crm.survival_combine, PARALLEL = SAFE);
 
@@ -60,7 +60,7 @@ COMMENT ON AGGREGATE crm.survival(double precision, boolean) IS
 COMMENT ON AGGREGATE crm.rollup(crm.survival) IS
 'Durations of disjoint groups in one, for instance of several servers. NULL without rows. Errors: 54000 more than 4 million different durations.';
 COMMENT ON AGGREGATE crm.renewal_hazard(integer, boolean) IS
-'Subscriptions, one row each: how many deliveries there were so far, and whether it has been cancelled after the last of them. An active subscription has gone on after every delivery but the last, after which it can still be cancelled: it is followed up to the one before. NULL inputs are skipped, and so are active ones without a delivery; NULL when none is left. Errors: 22023 deliveries not 0 to 100000.';
+'Subscriptions, one row each: renewals, how many deliveries there were so far, the first among them, and whether it has been cancelled after the last of them. An active subscription has gone on after every delivery but the last, after which it can still be cancelled: it is followed up to the one before. NULL inputs are skipped, and so are active ones without a delivery; NULL when none is left. Errors: 22023 renewals not 0 to 100000.';
 
 CREATE FUNCTION crm.survival_rows(survival crm.survival, confidence double precision DEFAULT 0.95)
     RETURNS TABLE(at double precision, at_risk bigint, events bigint, survival double precision, se double precision,
@@ -78,4 +78,4 @@ COMMENT ON FUNCTION crm.survival_rows(crm.survival, double precision) IS
 COMMENT ON FUNCTION crm.survival_median(crm.survival) IS
 'The first time by which the event has happened to half of them by the estimate of Kaplan and Meier; NULL when it has not come so far.';
 COMMENT ON FUNCTION crm.renewal_rows(crm.survival, integer) IS
-'At which delivery subscriptions are cancelled, one row for each: delivery; at_risk, subscriptions for which it is known whether they went on after it; cancelled; hazard, cancelled by at_risk; survival, share that goes on after it by Kaplan and Meier; riskiest, whether it is among the so many deliveries with the highest hazard, of equal ones the earlier. Delivery 0 has a row only when somebody cancelled before the first. Errors: 22023 durations that are no numbers of deliveries, or riskiest is negative.';
+'At which delivery subscriptions are cancelled, one row for each: delivery; at_risk, subscriptions for which it is known whether they went on after it; cancelled; hazard, cancelled by at_risk; survival, share that goes on after it by Kaplan and Meier; riskiest, whether it is among the so many deliveries whose hazard is the highest beyond chance, by the lower limit of its interval of 95 percent (E. B. Wilson 1927), of equal ones the earlier. Delivery 0 has a row only when somebody cancelled before the first. Errors: 22023 durations that are no numbers of deliveries, or riskiest is negative.';

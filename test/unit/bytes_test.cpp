@@ -49,6 +49,22 @@ TEST(Bytes, VarintsComeBackInTheirOrder) {
     EXPECT_TRUE(in.at_end());
 }
 
+TEST(Bytes, VarintsComeBackInPairs) {
+    chance random(2);
+    for (int i = 0; i < 10'000; ++i) {
+        const std::uint64_t first = random.bits() >> random.below(64), second = random.bits() >> random.below(64);
+        bytes made = written(first);
+        const bytes rest = written(second);
+        made.insert(made.end(), rest.begin(), rest.end());
+        const std::size_t length = made.size();
+        made.resize(length + random.below(10), std::byte{0xFF});
+        byte_reader in(made);
+        EXPECT_EQ(in.two_varints(), std::pair(first, second));
+        EXPECT_EQ(in.at_end(), made.size() == length);
+        EXPECT_ERROR(byte_reader(byte_span(made).first(length - 1)).two_varints(), data_corrupted);
+    }
+}
+
 TEST(Bytes, EveryTruncatedVarintIsRefused) {
     for (std::uint64_t value : edges) {
         const bytes whole = written(value);
