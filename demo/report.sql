@@ -77,7 +77,32 @@ WHERE cohort >= (timestamptz :'as_of' - interval '12 months')::date AND cohort <
 ORDER BY cohort, age
 \crosstabview 1 age retention
 
-\echo '5. The shop in small: bytes per purchase    購買1件あたりのバイト数'
+\echo '5. How many buy again within 90 days: F2 is the step from the first to the second order, F3 the next …    F2転換率'
+\echo '   (so far: newcomers count as if they had had their 90 days; expected: they count for the days they have had)'
+\echo
+WITH steps AS (
+    SELECT NULL AS came_by, rungs.*
+    FROM crm.repeat_rows((SELECT crm.repeats(history, :'as_of') FROM histories), within => '90 days') AS rungs
+    WHERE nth < 10
+    UNION ALL
+    SELECT f2.*
+    FROM crm.repeat_table('SELECT customer_id, ordered_at, total, channel FROM orders WHERE status <> ''cancelled''',
+                          :'as_of', within => '90 days') AS f2
+    WHERE nth = 1
+)
+SELECT coalesce('   came by ' || came_by, 'F' || nth + 1) AS "Step",
+       to_char(customers, '9,999,990') AS "Customers",
+       to_char(repeated, '9,999,990') AS "Bought again",
+       to_char(100 * rate, '990.0 %') AS "So far",
+       to_char(100 * km_rate, '990.0 %') AS "Expected",
+       median_days AS "Median days",
+       CASE WHEN nth = 1 THEN replace(crm.f2_band(km_rate), '_', ' ') END AS "F2 is",
+       CASE WHEN nth = 1 THEN crm.f2_band_ja(km_rate) END AS "評価",
+       repeat('█', (40 * km_rate)::int) AS "Expected to buy again"
+FROM steps
+ORDER BY nth, came_by DESC NULLS FIRST;
+
+\echo '6. The shop in small: bytes per purchase    購買1件あたりのバイト数'
 \echo
 WITH sizes AS (
     SELECT (SELECT count(*) FROM crm.purchases(history)) AS purchases, pg_column_size(history) AS value,

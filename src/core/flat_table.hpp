@@ -3,7 +3,7 @@
 // shows.
 //
 // Layout: flat_head, capacity, `fixed` bytes of the owner's, then the slots. Key: two 32-bit numbers or the like,
-// ordered. Value: numbers that add up.
+// ordered, and never all ones. Value: numbers that add up.
 #pragma once
 
 #include "core/decimal.hpp"
@@ -96,26 +96,32 @@ template <class Key, class Value> class flat_table {
     // Room for the key has been made. 54000 for one key more than 4 million.
     void add(const Key &key, const Value &value) {
         std::byte *at = place_of(key);
-        if (load<std::uint64_t>(at) == 0) {
+        if (load<std::uint64_t>(at) == free) {
             if (head_.count == most_entries)
                 throw error(program_limit_exceeded, "too many different periods or values to count",
                             short_text("There are more than ", most_entries, "."),
                             "Choose longer periods, or fewer customers at once.");
-            store(at, slot{1, {key, value}});
+            store(at, slot{mark_of(key), value});
             ++head_.count;
             store(bytes_.data(), head_);
             return;
         }
-        auto sum = load<Value>(at + value_offset);
+        auto sum = load<Value>(at + offsetof(slot, value));
         sum += value;
-        store(at + value_offset, sum);
+        store(at + offsetof(slot, value), sum);
+    }
+
+    // Many keys that are not near each other are added faster when all their places are asked for first.
+    void prefetch(const Key &key) const {
+        if (capacity_ > 0)
+            __builtin_prefetch(slot_at(first_place_of(key)), 1);
     }
 
     // Brings all values to a finer scale: rescale(value, factor).
     template <class Rescale> void raise_scale(int scale, Rescale &&rescale) {
         for (std::size_t i = 0; i < capacity_; ++i) {
             slot each = load<slot>(slot_at(i));
-            rescale(each.entry.value, powers_of_ten[static_cast<std::size_t>(scale - head_.scale)]);
+            rescale(each.value, powers_of_ten[static_cast<std::size_t>(scale - head_.scale)]);
             store(slot_at(i), each);
         }
         head_.scale = static_cast<std::uint8_t>(scale);
@@ -124,8 +130,8 @@ template <class Key, class Value> class flat_table {
 
     template <class Visit> void each(Visit &&visit) const {
         for (std::size_t i = 0; i < capacity_; ++i)
-            if (const slot found = load<slot>(slot_at(i)); found.used)
-                visit(found.entry);
+            if (const slot found = load<slot>(slot_at(i)); found.mark != free)
+                visit(entry{std::bit_cast<Key>(~found.mark), found.value});
     }
 
     // The finished list's bytes.
@@ -145,21 +151,25 @@ template <class Key, class Value> class flat_table {
     }
 
   private:
+    // Zeros are a free slot, so the key is kept with its bits turned.
     struct slot {
-        std::uint64_t used;
-        flat_table::entry entry;
+        std::uint64_t mark;
+        Value value;
     };
-    static constexpr std::size_t key_offset = offsetof(slot, entry) + offsetof(entry, key),
-                                 value_offset = offsetof(slot, entry) + offsetof(entry, value);
+    static constexpr std::uint64_t free = 0;
+    static std::uint64_t mark_of(const Key &key) { return ~std::bit_cast<std::uint64_t>(key); }
 
     std::byte *slot_at(std::size_t i) const { return bytes_.data() + front_ + i * sizeof(slot); }
+    std::size_t first_place_of(const Key &key) const {
+        return mix(std::bit_cast<std::uint64_t>(key)) & (capacity_ - 1);
+    }
 
     // The key's slot, or the free one that it may have.
     std::byte *place_of(const Key &key) const {
-        const std::size_t first = mix(std::bit_cast<std::uint64_t>(key));
+        const std::size_t first = first_place_of(key);
         for (std::size_t i = 0; i < capacity_; ++i) {
             std::byte *at = slot_at((first + i) & (capacity_ - 1));
-            if (load<std::uint64_t>(at) == 0 || load<Key>(at + key_offset) == key)
+            if (const auto mark = load<std::uint64_t>(at); mark == mark_of(key) || mark == free)
                 return at;
         }
         throw_invalid_state("All of its places are taken.");

@@ -5,6 +5,7 @@
 
 #include "core/no_postgres.hpp"
 
+#include <array>
 #include <utility>
 
 namespace crm::repeat {
@@ -56,9 +57,14 @@ std::size_t add_cells(std::span<std::byte> state, std::int64_t as_of, std::size_
     else if (load<std::int64_t>(to.fixed().data()) != as_of)
         throw error(invalid_parameter_value, "repeat purchases as of different times cannot be merged", {},
                     "Give the same as_of for all customers.");
+    constexpr std::size_t ahead = 8;
     interrupt_poll poll;
+    for (std::size_t i = 0; i < std::min(ahead, count); ++i)
+        to.prefetch(cells(i).key);
     for (std::size_t i = 0; i < count; ++i) {
         poll();
+        if (i + ahead < count)
+            to.prefetch(cells(i + ahead).key);
         const table::entry next = cells(i);
         to.add(next.key, next.value);
     }
@@ -98,18 +104,25 @@ bool is_a_ladder(const list &cells) {
 
 std::size_t initial_bytes() { return table::bytes_for(64, sizeof(timestamp)); }
 
-std::size_t count(std::span<std::byte> state, purchases of, timestamp as_of, memory &scratch) {
-    std::pmr::vector<timestamp> bought(&scratch);
+std::size_t count(std::span<std::byte> state, purchases of, timestamp as_of) {
+    std::array<table::entry, most_rungs> rungs;
+    std::size_t bought = 0;
+    bool beyond = false;
+    timestamp last;
     for (const purchase &entry : history::until(of, as_of).entries) {
-        if (bought.size() > most_rungs)
+        if (entry.is_refund())
+            continue;
+        if (bought > 0)
+            rungs[bought - 1] = came_back(bought, last, entry.at, as_of);
+        beyond = bought == most_rungs;
+        if (beyond)
             break;
-        if (!entry.is_refund())
-            bought.push_back(entry.at);
+        last = entry.at;
+        ++bought;
     }
-    return add_cells(state, as_of.us, std::min<std::size_t>(bought.size(), most_rungs), [&](std::size_t i) {
-        return i + 1 < bought.size() ? came_back(i + 1, bought[i], bought[i + 1], as_of)
-                                     : waits(i + 1, bought[i], as_of);
-    });
+    if (bought > 0 && !beyond)
+        rungs[bought - 1] = waits(bought, last, as_of);
+    return add_cells(state, as_of.us, bought, [&](std::size_t i) { return rungs[i]; });
 }
 
 std::size_t merge_list(std::span<std::byte> state, byte_span repeats) {

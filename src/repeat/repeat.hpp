@@ -33,7 +33,7 @@ std::size_t initial_bytes();
 
 // Each counts into a state and returns how many bytes it must have; when that is more than it has, nothing was changed.
 // 22023 when as_of differs from that of the state.
-std::size_t count(std::span<std::byte> state, purchases of, timestamp as_of, memory &scratch);
+std::size_t count(std::span<std::byte> state, purchases of, timestamp as_of);
 std::size_t merge_state(std::span<std::byte> state, byte_span other);
 std::size_t merge_list(std::span<std::byte> state, byte_span repeats);
 

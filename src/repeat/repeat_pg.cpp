@@ -22,7 +22,7 @@ CRM_ENTRY(crm_repeats_accumulate) {
     const auto of = datum<purchases>::get(PG_GETARG_DATUM(1));
     const auto as_of = datum<timestamp>::get(PG_GETARG_DATUM(2));
     return change_state(fcinfo, repeat::initial_bytes(),
-                        [=](std::span<std::byte> state) { return repeat::count(state, of, as_of, current_memory()); });
+                        [=](std::span<std::byte> state) { return repeat::count(state, of, as_of); });
 }
 
 CRM_ENTRY(crm_repeats_accumulate_repeats) {
@@ -107,8 +107,8 @@ CRM_ENTRY(crm_repeat_table) {
     row_writer rows(fcinfo);
     order_pass *pass = read_orders(query, InvalidOid, columns::with_split);
     const split_tables *counts = count_by_split(pass, repeat::initial_bytes(), repeat::finish,
-                                                [=](const customer &each, std::span<std::byte> state, memory &in) {
-                                                    return repeat::count(state, each.history, as_of, in);
+                                                [=](const customer &each, std::span<std::byte> state, memory &) {
+                                                    return repeat::count(state, each.history, as_of);
                                                 });
     for (std::size_t split = 0; split < counts->size(); ++split)
         if (!(*counts)[split].empty())

@@ -54,7 +54,7 @@ TEST(FlatTable, IsTheSameListInAnyOrder) {
         std::vector<std::pair<key, std::int64_t>> added;
         std::map<key, std::int64_t> expected;
         for (std::size_t i = random.below(2'000); i > 0; --i) {
-            const key of{static_cast<std::int32_t>(random.between(-40, 40)), static_cast<std::int32_t>(random.between(-9, 9))};
+            const key of{static_cast<std::int32_t>(random.between(-40, 40)), static_cast<std::int32_t>(random.between(0, 18))};
             added.push_back({of, random.between(-5, 5)});
             expected[of] += added.back().second;
         }
@@ -91,6 +91,14 @@ TEST(FlatTable, BringsAllValuesToAScale) {
     EXPECT_EQ(table(counted.state, kind, fixed).scale(), 2);
     for (const auto &[of, n] : content(counted.finished()))
         EXPECT_EQ(n, 100 * of.a);
+}
+
+// Its place looks free, so it must not go unnoticed.
+TEST(FlatTable, RefusesTheKeyThatMarksFreePlaces) {
+    growing counted;
+    counted.add({1, 1}, 1);
+    counted.add({-1, -1}, 1);
+    EXPECT_ERROR(counted.finished(), invalid_parameter_value);
 }
 
 TEST(FlatTable, StopsAtItsCap) {

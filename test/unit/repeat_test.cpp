@@ -25,7 +25,7 @@ template <class Change> void change_state(bytes &state, Change &&change) {
 }
 
 void count_customer(bytes &state, const std::vector<purchase> &sorted, timestamp as_of) {
-    change_state(state, [&](std::span<std::byte> in) { return count(in, {sorted, 0}, as_of, heap()); });
+    change_state(state, [&](std::span<std::byte> in) { return count(in, {sorted, 0}, as_of); });
 }
 
 bytes merged(std::vector<bytes> states, chance &random, std::size_t (*merge)(std::span<std::byte>, byte_span)) {
