@@ -411,8 +411,8 @@ FROM state, LATERAL (SELECT 24 + 272 AS front, length(state) AS bytes) AS f,
                      (9, 'long calendar', overlay(state PLACING '\xffff' FROM 33)), (10, 'no calendar', overlay(state PLACING '\x0000' FROM 33)),
                      (11, 'calendar unit', set_byte(state, 35, 9)), (12, 'cut', substring(state FOR 1000)),
                      (13, 'infinite as_of', overlay(state PLACING '\xffffffffffffff7f' FROM 25)),
-                     (14, 'all slots taken', (SELECT substring(state FOR front) || string_agg(int8send(-1) || substring(state FROM front + 9 + 56 * i FOR 48), '' ORDER BY i)
-                                              FROM generate_series(0, (bytes - front) / 56 - 1) AS i))) AS m(number, what, mutant)
+                     (14, 'all slots taken', (SELECT substring(state FOR front) || string_agg(int8send(-1) || substring(state FROM front + 9 + 48 * i FOR 40), '' ORDER BY i)
+                                              FROM generate_series(0, (bytes - front) / 48 - 1) AS i))) AS m(number, what, mutant)
 ORDER BY number;
 SELECT count(*) AS called,
        count(*) FILTER (WHERE outcome !~ '^(ok |refused |22003 )+$') AS otherwise
@@ -420,6 +420,10 @@ FROM state, generate_series(1, 300) AS i,
      LATERAL (SELECT pg_temp.by_hand(set_byte(state, floor(pg_temp.chance(i, 5, 5) * CASE WHEN i % 2 = 0 THEN 48 ELSE length(state) END)::int,
                                               floor(pg_temp.chance(i, 6, 6) * 256)::int), history) AS outcome) AS o;
 RESET statement_timeout;
+
+-- more cells than one table may count
+SELECT pg_temp.refusal($$SELECT count(*) FROM crm.cohort_table('SELECT c, timestamptz ''2010-01-01Z'' + (c + a) * interval ''1 day'', 1
+    FROM generate_series(0, 2899) AS c, generate_series(0, 2899 - c) AS a', 'day UTC', '2018-01-01Z')$$);
 
 -- every object says what it is
 SELECT count(*) > 0 AS functions, count(*) FILTER (WHERE obj_description(oid, 'pg_proc') IS NULL) AS without_comment

@@ -168,6 +168,24 @@ SELECT count(*) AS rows FROM crm.repeat_table('SELECT 1, now(), 1, ''a''', '2001
 -- Refunds first, and the same microsecond.
 SELECT nth, customers, repeated, km_rate, median, never
 FROM ladder('[["2024-12-31T00:00:00Z",-5],["2025-01-01T00:00:00Z",1],["2025-01-01T00:00:00Z",2],["2025-01-01T00:00:00Z",2]]', '2025-06-01', '0 days');
+-- One-time buyers only, the first 88 days before: nobody came back within 60 days, and of 90 days nothing is known.
+CREATE TABLE once AS SELECT i AS customer, timestamptz '2025-01-01' + i * interval '1 day' AS at, 3 AS amount FROM generate_series(1, 50) AS i;
+SELECT within, r.* FROM unnest('{60 days,90 days,NULL}'::interval[]) AS within, crm.repeat_table('TABLE once', '2025-03-31', within) AS r ORDER BY within;
+SELECT l.* FROM (SELECT crm.ltv(h, '2025-03-31') AS total FROM (SELECT crm.history(at, amount) AS h FROM once GROUP BY customer) AS known) AS all_of_them, LATERAL (SELECT (total).*) AS l;
+-- Values of one customer each, who belongs to the one that sorts first of two at the same microsecond, whatever was refunded before.
+SELECT split, nth, customers, repeated, rate, km_rate, km_se, median_days, never
+FROM crm.repeat_table($$VALUES (1, timestamptz '2024-12-31', -5, 'A'), (1, '2025-01-01', 2, 'b'), (1, '2025-01-01', 1, 'B'), (1, '2025-01-01 00:00:00.000001', 1, '1'),
+                               (2, '2025-01-01', 1, 'once'), (3, '2025-01-31', 1, 'later'), (3, '2025-01-01', 1, NULL)$$, '2025-06-01', '30 days')
+ORDER BY split, nth;
+-- The leap day is a day: from 28 February to 1 March, to the same day of the next year, and a century without one. An hour
+-- that clocks skip or repeat is none more and none less.
+SET TimeZone = 'Europe/London';
+SELECT one::timestamp AS one, other::timestamp AS other, median_days, repeated
+FROM (VALUES (timestamptz '2024-02-28', timestamptz '2024-03-01'), ('2025-02-28', '2025-03-01'), ('2024-02-29', '2025-02-28'), ('2024-02-29', '2025-03-01'),
+             ('2024-02-29', '2028-02-29'), ('1900-02-28', '1900-03-01'), ('2000-02-28', '2000-03-01'),
+             ('2024-03-30 12:00', '2024-03-31 12:00'), ('2024-03-30 12:00', '2024-03-31 13:00'), ('2024-10-26 12:00', '2024-10-27 12:00')) AS v(one, other),
+     LATERAL crm.repeat_table(format('VALUES (1, timestamptz %L, 1), (1, %L, 1)', one, other), '2030-01-01', '1 day') WHERE nth = 1;
+SET TimeZone = 'UTC';
 -- Exactly 90 days is within 90 days, and a microsecond more is not.
 SELECT nth, repeated, median FROM ladder('[["2025-01-01T00:00:00Z",1],["2025-04-01T00:00:00Z",1]]', '2026-01-01') WHERE nth = 1;
 SELECT nth, repeated, median FROM ladder('[["2025-01-01T00:00:00Z",1],["2025-04-01T00:00:00.000001Z",1]]', '2026-01-01') WHERE nth = 1;
@@ -230,11 +248,13 @@ CREATE TABLE serial_funnel AS SELECT crm.funnel(at, step, '20 minutes') AS furth
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
+SET max_parallel_workers_per_gather = 3;
 SELECT plan_has('Partial', 'SELECT crm.funnel(at, step, ''20 minutes''), crm.funnel(at, step * 2 - 1, NULL) FROM events') AS parallel;
 SELECT * FROM differing('SELECT crm.funnel(at, step, ''20 minutes''), crm.funnel(at, step * 2 - 1, NULL) FROM events', 'SELECT * FROM serial_funnel');
 RESET parallel_setup_cost;
 RESET parallel_tuple_cost;
 RESET min_parallel_table_scan_size;
+RESET max_parallel_workers_per_gather;
 
 SELECT crm.funnel(NULL, 1, '1 day') IS NULL AS without_events, crm.funnel(now(), 2, '1 day') AS without_a_start,
        crm.funnel('2025-01-01', 1, NULL) AS begun;

@@ -101,7 +101,8 @@ CRM_ENTRY(crm_repeat_rows) {
 CRM_ENTRY(crm_repeat_table) {
     const char *query = query_argument(fcinfo);
     if (PG_ARGISNULL(1))
-        ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("as_of must not be NULL")));
+        ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("as_of must not be NULL"),
+                        errhint("Leave it out to look from now.")));
     const auto as_of = datum<timestamp>::get(PG_GETARG_DATUM(1));
     const auto within = within_days(fcinfo, 2);
     row_writer rows(fcinfo);

@@ -1,50 +1,14 @@
 # Real orders: for several dates and windows, crm.rfm_table, the composable door and plain SQL that knows nothing of
 # pg_crm give the same rows, and stored histories are as compact as promised.
-#
-# CRM_TEST_DATA names the folder with the public files; CONTRIBUTING.md says where they come from. A row of the Online
-# Retail file is a purchase of its `gross`, where that is positive, and a refund of its `returns`, where there are some,
-# at the same time; the six rows with neither are left out. CDNOW's rows are purchases, of nothing in eight cases.
 use strict;
 use warnings FATAL => 'all';
 
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use RealOrders;
 use Test::More;
 
-my $folder = $ENV{CRM_TEST_DATA};
-plan skip_all => 'CRM_TEST_DATA is not set' unless $folder;
-
-my %files = (cdnow => "$folder/cdnow_elog.csv", online_retail => "$folder/online_retail_ii_orders.csv");
-for my $shop (sort keys %files)
-{
-    next if ok(-r $files{$shop}, "$files{$shop} is there");
-    done_testing();
-    exit 1;
-}
-
-my $node = PostgreSQL::Test::Cluster->new('real_orders');
-$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
-$node->start;
-sub sql { return $node->safe_psql('postgres', $_[0]) }
-
-sql(qq{
-    CREATE EXTENSION pg_crm;
-    CREATE TABLE cdnow_file (master_id int, cust int, date date, cds int, sales numeric);
-    CREATE TABLE online_retail_file (cust int, ts timestamp, lines int, gross numeric, returns numeric, country text);
-    \\copy cdnow_file FROM '$files{cdnow}' (FORMAT csv, HEADER)
-    \\copy online_retail_file FROM '$files{online_retail}' (FORMAT csv, HEADER)
-    CREATE TABLE cdnow AS SELECT cust AS customer, date::timestamp AT TIME ZONE 'America/New_York' AS at,
-        sales AS amount FROM cdnow_file;
-    CREATE TABLE online_retail AS
-    SELECT cust AS customer, ts AT TIME ZONE 'Europe/London' AS at, gross AS amount FROM online_retail_file
-        WHERE gross > 0
-    UNION ALL
-    SELECT cust, ts AT TIME ZONE 'Europe/London', returns FROM online_retail_file WHERE returns < 0;
-    ANALYZE});
-is(sql('SELECT count(*), count(DISTINCT customer) FROM cdnow'), '6919|2357', 'the CDNOW log is complete');
-is(sql('SELECT count(*), count(DISTINCT customer), sum(amount) FROM online_retail WHERE amount > 0'),
-    '36851|5878|17431533.16', 'the Online Retail orders are complete');
-is(sql('SELECT count(*) FROM online_retail WHERE amount < 0'), '7894', 'and so are the refunds');
+start_with_real_orders('real_orders');
 
 # The measures of a shop at a date, and their fifths: 1 + floor(5 × share of the customers who are strictly worse).
 sub plain_sql
@@ -88,25 +52,14 @@ sub one_pass
         FROM crm.rfm_table('SELECT customer, at, amount FROM $shop', as_of => $as_of, span => $span, grades => 5)};
 }
 
-# How many rows only one of two queries has, and how many the first has.
-sub differing
-{
-    my ($zone, $one, $other) = @_;
-    return sql(qq{
-        SET TimeZone = '$zone';
-        WITH one AS MATERIALIZED ($one), other AS MATERIALIZED ($other)
-        SELECT (SELECT count(*) FROM (TABLE one EXCEPT ALL TABLE other) AS missing)
-             + (SELECT count(*) FROM (TABLE other EXCEPT ALL TABLE one) AS surplus), (SELECT count(*) FROM one)});
-}
-
-my %dates = (
+my %moments = (
     cdnow => [ '1997-01-01 04:59:59.999999Z', '1997-01-01 05:00Z', '1997-10-01 00:00-04', '1998-06-30 12:34:56Z' ],
     online_retail => [ '2009-12-01 07:45Z', '2010-10-31 01:30Z', '2011-06-30 23:59:59.999999+09',
         '2011-12-10 00:00Z' ]);
 my $rows = 0;
-for my $shop (sort keys %dates)
+for my $shop (sort keys %moments)
 {
-    for my $date (@{ $dates{$shop} })
+    for my $date (@{ $moments{$shop} })
     {
         for my $span ('NULL::interval', "interval '1 year'", "interval '1 month 15 days'")
         {
@@ -114,9 +67,10 @@ for my $shop (sort keys %dates)
             {
                 my @question = ($shop, "timestamptz '$date'", $span);
                 my $plain = plain_sql(@question);
-                my ($differ, $compared) = split /\|/, differing($zone, $plain, one_pass(@question));
+                my ($differ, $compared) = differing($plain, one_pass(@question), $zone);
                 is($differ, 0, "$shop at $date over $span in $zone: rfm_table is plain SQL ($compared customers)");
-                is(differing($zone, $plain, composable(@question)), "0|$compared", 'and so is the composable door');
+                is(join('|', differing($plain, composable(@question), $zone)), "0|$compared",
+                    'and so is the composable door');
                 $rows += $compared;
             }
         }
@@ -125,15 +79,16 @@ for my $shop (sort keys %dates)
 cmp_ok($rows, '>', 60_000, "$rows rows were compared");
 
 # The segments of the fixed bands, one pass against stored histories.
-for my $shop (sort keys %dates)
+for my $shop (sort keys %moments)
 {
-    sql("CREATE TABLE ${shop}_history AS SELECT * FROM crm.histories('TABLE $shop')");
-    is(differing('UTC', "SELECT customer, crm.history(at, amount) FROM $shop GROUP BY customer",
-        "TABLE ${shop}_history"),
+    my $orders = "SELECT customer, at, amount FROM $shop";
+    sql("CREATE TABLE ${shop}_history AS SELECT * FROM crm.histories('$orders')");
+    is(join('|', differing("SELECT customer, crm.history(at, amount) FROM $shop GROUP BY customer",
+            "TABLE ${shop}_history")),
         '0|' . sql("SELECT count(DISTINCT customer) FROM $shop"), "$shop: stored histories are those of GROUP BY");
-    my $date = "timestamptz '$dates{$shop}[2]'";
-    my ($differ, $compared) = split /\|/, differing('UTC',
-        qq{SELECT customer_id, score, segment FROM crm.rfm_table('TABLE $shop', as_of => $date)},
+    my $date = "timestamptz '$moments{$shop}[2]'";
+    my ($differ, $compared) = differing(
+        qq{SELECT customer_id, score, segment FROM crm.rfm_table('$orders', as_of => $date)},
         qq{SELECT customer_id, score, crm.rfm_segment(score, 'six')
            FROM ${shop}_history, crm.rfm_grade(crm.rfm(history, $date, '1 year'), crm.rfm_bands()) AS score
            WHERE score IS NOT NULL});
@@ -142,7 +97,7 @@ for my $shop (sort keys %dates)
 }
 
 # Bytes of a purchase or refund, header included, in the histories of customers with ten or more purchases.
-for my $shop (sort keys %dates)
+for my $shop (sort keys %moments)
 {
     my ($bytes, $customers) = split /\|/, sql(qq{
         SELECT round(sum(pg_column_size(history))::numeric / sum((SELECT count(*) FROM crm.purchases(history))), 2),

@@ -1,46 +1,15 @@
 # Real orders in cohorts: crm.cohort_table and crm.cohorts give, cell by cell, what SQL that knows nothing of pg_crm gives,
-# for several calendars, dates and both kinds of retention, whole and split by country, merged and in parallel.
-#
-# CRM_TEST_DATA names the folder with the public files, as in 020_real_orders.pl. Orders of the Online Retail shop have
-# refunds at the same time, and a country.
+# for several calendars, dates and both kinds of retention, whole and split by entry, merged and in parallel.
 use strict;
 use warnings FATAL => 'all';
 
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use RealOrders;
 use Test::More;
 
-my $folder = $ENV{CRM_TEST_DATA};
-plan skip_all => 'CRM_TEST_DATA is not set' unless $folder;
-
-my %files = (cdnow => "$folder/cdnow_elog.csv", online_retail => "$folder/online_retail_ii_orders.csv");
-for my $shop (sort keys %files)
-{
-    next if ok(-r $files{$shop}, "$files{$shop} is there");
-    done_testing();
-    exit 1;
-}
-
-my $node = PostgreSQL::Test::Cluster->new('real_cohorts');
-$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
-$node->start;
-sub sql { return $node->safe_psql('postgres', $_[0]) }
-
-sql(qq{
-    CREATE EXTENSION pg_crm;
-    CREATE TABLE cdnow_file (master_id int, cust int, date date, cds int, sales numeric);
-    CREATE TABLE online_retail_file (cust int, ts timestamp, lines int, gross numeric, returns numeric, country text);
-    \\copy cdnow_file FROM '$files{cdnow}' (FORMAT csv, HEADER)
-    \\copy online_retail_file FROM '$files{online_retail}' (FORMAT csv, HEADER)
-    CREATE TABLE cdnow AS
-    SELECT cust AS customer, date::timestamp AT TIME ZONE 'America/New_York' AS at, sales AS amount, NULL::text AS country FROM cdnow_file;
-    CREATE TABLE online_retail AS
-    SELECT cust AS customer, ts AT TIME ZONE 'Europe/London' AS at, gross AS amount, country FROM online_retail_file WHERE gross > 0
-    UNION ALL
-    SELECT cust, ts AT TIME ZONE 'Europe/London', returns, country FROM online_retail_file WHERE returns < 0;
-    ANALYZE});
-is(sql('SELECT count(*), count(DISTINCT customer) FROM cdnow'), '6919|2357', 'the CDNOW log is complete');
-is(sql('SELECT count(*), count(DISTINCT country) FROM online_retail'), '44745|41', 'the Online Retail orders are complete');
+start_with_real_orders('real_cohorts');
+store_histories();
 
 # The triangle in plain SQL. Months are numbered since year 0, weeks and runs of days by local dates; a run of days begins
 # with each customer's first purchase, and its cohort with a multiple of its length since 2000-01-01.
@@ -65,7 +34,7 @@ sub plain_sql
     my $number = $number{$unit}->('day');
     my $age = $unit eq 'run' ? 'floor((day - first_day) / 30.0)::int' : "$number - cohort";
     my $all_over = $begin{$unit}->('cohort + age + 1') . ($unit eq 'run' ? ' + 29' : '');
-    my $split = $splits ? 'country' : 'NULL::text';
+    my $split = $splits ? 'entry' : 'NULL::text';
     my $retained = $kind eq 'on' ? 'coalesce(buyers, 0)'
       : 'coalesce(sum(last_here) OVER (PARTITION BY split, cohort ORDER BY age DESC), 0)::bigint';
     return qq{
@@ -73,7 +42,7 @@ sub plain_sql
             SELECT customer, at, amount, $split AS split, (at AT TIME ZONE '$zone')::date AS day FROM $shop WHERE at <= $as_of
         ), newcomer AS (
             SELECT DISTINCT ON (customer) customer, split, day AS first_day, $number AS cohort
-            FROM movement WHERE amount >= 0 ORDER BY customer, at, split COLLATE "C"
+            FROM movement WHERE amount >= 0 ORDER BY customer, at, split COLLATE "C" NULLS FIRST
         ), aged AS (
             SELECT n.customer, n.split, cohort, greatest($age, 0) AS age, amount,
                    max(greatest($age, 0)) FILTER (WHERE amount >= 0) OVER (PARTITION BY customer) AS last_age
@@ -94,7 +63,7 @@ sub plain_sql
                    sum(coalesce(revenue, 0)) OVER (PARTITION BY split, cohort ORDER BY age) AS cumulative, elapsed
             FROM cell LEFT JOIN busy USING (split, cohort, age)
         )
-        SELECT @{[ $splits ? 'split' : 'NULL' ]} AS split, @{[ $begin{$unit}->('cohort') ]} AS cohort, age, customers, retained,
+        SELECT nullif(split, '') AS split, @{[ $begin{$unit}->('cohort') ]} AS cohort, age, customers, retained,
                CASE WHEN elapsed THEN retained / customers::float8 END AS retention, orders, revenue, cumulative,
                CASE WHEN elapsed THEN cumulative / customers END AS ltv, elapsed
         FROM filled};
@@ -103,7 +72,7 @@ sub plain_sql
 sub one_pass
 {
     my ($shop, $calendar, $as_of, $kind, $splits) = @_;
-    my $columns = $splits ? 'customer, at, amount, country' : 'customer, at, amount';
+    my $columns = $splits ? 'customer, at, amount, entry' : 'customer, at, amount';
     return "SELECT * FROM crm.cohort_table('SELECT $columns FROM $shop', '$calendar', $as_of, '$kind')";
 }
 
@@ -111,7 +80,7 @@ sub one_pass
 sub merged
 {
     my ($shop, $calendar, $as_of, $kind, $splits) = @_;
-    my $group = $splits ? 'country' : 'NULL::text';
+    my $group = $splits ? 'entry' : 'NULL::text';
     return qq{
         SELECT split, c.*
         FROM (SELECT split, crm.rollup(part) AS cohorts
@@ -120,38 +89,19 @@ sub merged
               GROUP BY split) AS merged, crm.cohort_rows(cohorts, '$kind') AS c};
 }
 
-# How many rows only one of two queries has, and how many the first has.
-sub differing
-{
-    my ($one, $other) = @_;
-    return split /\|/, sql(qq{
-        WITH one AS MATERIALIZED ($one), other AS MATERIALIZED ($other)
-        SELECT (SELECT count(*) FROM (TABLE one EXCEPT ALL TABLE other) AS missing)
-             + (SELECT count(*) FROM (TABLE other EXCEPT ALL TABLE one) AS surplus), (SELECT count(*) FROM one)});
-}
-
-my %dates = (
-    cdnow => [ '1997-03-01 00:00Z', '1997-12-17 12:34:56Z', '1998-07-01 00:00+09' ],
-    online_retail => [ '2010-02-01 00:00Z', '2011-03-17 12:34:56.789Z', '2011-12-10 00:00Z' ]);
 my $cells = 0;
 for my $shop (sort keys %dates)
 {
-    # The country of the first purchase; no customer of this file has two at the same time.
-    sql(qq{CREATE TABLE ${shop}_history AS
-        SELECT customer, crm.history(at, amount) AS history, crm.first(country, at) FILTER (WHERE amount >= 0) AS country
-        FROM $shop GROUP BY customer;
-        ALTER TABLE ${shop}_history SET (parallel_workers = 2);
-        ANALYZE ${shop}_history});
     for my $calendar (sort keys %calendars)
     {
         for my $date (@{ $dates{$shop} })
         {
             for my $kind ('on', 'on_or_after')
             {
-                for my $splits ($shop eq 'cdnow' ? (0) : (0, 1))
+                for my $splits (0, 1)
                 {
                     my @question = ($shop, $calendar, "timestamptz '$date'", $kind, $splits);
-                    my $by = $splits ? ' by country' : '';
+                    my $by = $splits ? ' by entry' : '';
                     my ($differ, $compared) = differing(one_pass(@question), plain_sql(@question));
                     is($differ, 0, "$shop, $calendar, $kind$by, at $date: cohort_table is plain SQL ($compared cells)");
                     is(join('|', differing(one_pass(@question), merged(@question))), "0|$compared",
@@ -164,16 +114,13 @@ for my $shop (sort keys %dates)
 }
 cmp_ok($cells, '>', 50_000, "$cells cells were compared");
 
-# Parallel plans give the value of the serial one, to the last byte.
-my $parallel = q{SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
-                 SET max_parallel_workers_per_gather = 2;};
 for my $shop (sort keys %dates)
 {
     for my $calendar (sort keys %calendars)
     {
-        my $count = "SELECT md5(crm.cohorts_send(crm.cohorts(history, '$calendar', '$dates{$shop}[1]'))) FROM ${shop}_history";
-        like(sql("$parallel EXPLAIN $count"), qr/Partial Aggregate/, "$shop, $calendar: a parallel plan");
-        is(sql("$parallel $count"), sql("SET max_parallel_workers_per_gather = 0; $count"), 'gives the same bytes');
+        is_same_in_parallel(
+            "SELECT md5(crm.cohorts_send(crm.cohorts(history, '$calendar', '$dates{$shop}[1]'))) FROM ${shop}_history",
+            "$shop, $calendar");
     }
 }
 
