@@ -146,6 +146,8 @@ day_table make_day_table(calendar_period period, timestamp first, timestamp last
     return {first_day, {index, static_cast<std::size_t>(days)}};
 }
 
+} // namespace
+
 // One calendar of a call site, in a list with the one used last in front.
 struct kept_calendar {
     kept_calendar *next;
@@ -156,6 +158,8 @@ struct kept_calendar {
 
     bool covers(timestamp from, timestamp to) const { return from >= first && to <= last; }
 };
+
+namespace {
 
 constexpr int most_kept = 16;
 
@@ -236,25 +240,33 @@ calendar *make_calendar(const calendar_name &name, timestamp first, timestamp la
     return new (MemoryContextAlloc(keep, sizeof(calendar))) calendar(name.period, zone, {}, days);
 }
 
-const calendar &open_calendar(FunctionCallInfo fcinfo, byte_span encoded, timestamp first, timestamp last) {
-    if (fcinfo->flinfo == nullptr)
-        return *make_calendar(decoded(encoded), first, last, CurrentMemoryContext);
-    auto *list = static_cast<kept_calendar *>(fcinfo->flinfo->fn_extra);
+const calendar &open_calendar(kept_calendar *&list, MemoryContext parent, byte_span encoded, timestamp first,
+                              timestamp last) {
     kept_calendar *kept = take(list, encoded);
     if (kept == nullptr) {
-        kept = keep_calendar(encoded, first, last, fcinfo->flinfo->fn_mcxt);
+        kept = keep_calendar(encoded, first, last, parent);
         drop_beyond(list, most_kept - 1);
     } else if (!kept->covers(first, last)) {
         kept_calendar *const narrow = kept;
         first = std::min(first, narrow->first);
         last = std::max(last, narrow->last);
         widen(first, last);
-        kept = keep_calendar(encoded, first, last, fcinfo->flinfo->fn_mcxt);
+        kept = keep_calendar(encoded, first, last, parent);
         MemoryContextDelete(narrow->memory);
     }
     kept->next = list;
-    fcinfo->flinfo->fn_extra = kept;
+    list = kept;
     return *kept->periods;
+}
+
+const calendar &open_calendar(FunctionCallInfo fcinfo, byte_span encoded, timestamp first, timestamp last) {
+    FmgrInfo *site = fcinfo->flinfo;
+    if (site == nullptr)
+        return *make_calendar(decoded(encoded), first, last, CurrentMemoryContext);
+    auto *list = static_cast<kept_calendar *>(site->fn_extra);
+    const calendar &found = open_calendar(list, site->fn_mcxt, encoded, first, last);
+    site->fn_extra = list;
+    return found;
 }
 
 } // namespace crm::bridge

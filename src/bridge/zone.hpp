@@ -30,5 +30,9 @@ calendar *make_calendar(const calendar_name &name, timestamp first, timestamp la
 
 // The same for a function that is called for each row: the call site keeps its calendars, and widens their stretch.
 const calendar &open_calendar(FunctionCallInfo fcinfo, byte_span encoded, timestamp first, timestamp last);
+// For a call site that keeps other things too: the list is null at first, and dies with `parent`.
+struct kept_calendar;
+const calendar &open_calendar(kept_calendar *&list, MemoryContext parent, byte_span encoded, timestamp first,
+                              timestamp last);
 
 } // namespace crm::bridge

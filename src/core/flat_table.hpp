@@ -2,8 +2,8 @@
 // of aggregates and, sorted, as a value of its own; merging is adding, so neither order nor partition of the input
 // shows.
 //
-// Layout: flat_head, capacity, `fixed` bytes of the owner's, then the slots. Key: two 32-bit numbers or the like,
-// ordered, and never all ones. Value: numbers that add up.
+// Layout: flat_head, capacity, `fixed` bytes of the owner's, then the slots. Key: one or more 64-bit numbers or the
+// like, ordered, and never all ones. Value: numbers that add up.
 #pragma once
 
 #include "core/decimal.hpp"
@@ -96,7 +96,7 @@ template <class Key, class Value> class flat_table {
     // Room for the key has been made. 54000 for one key more than 4 million.
     void add(const Key &key, const Value &value) {
         std::byte *at = place_of(key);
-        if (load<std::uint64_t>(at) == free) {
+        if (load<words>(at) == free) {
             if (head_.count == most_entries)
                 throw error(program_limit_exceeded, "too many different periods or values to count",
                             short_text("There are more than ", most_entries, "."),
@@ -131,7 +131,7 @@ template <class Key, class Value> class flat_table {
     template <class Visit> void each(Visit &&visit) const {
         for (std::size_t i = 0; i < capacity_; ++i)
             if (const slot found = load<slot>(slot_at(i)); found.mark != free)
-                visit(entry{std::bit_cast<Key>(~found.mark), found.value});
+                visit(entry{std::bit_cast<Key>(turned(found.mark)), found.value});
     }
 
     // The finished list's bytes.
@@ -152,24 +152,28 @@ template <class Key, class Value> class flat_table {
 
   private:
     // Zeros are a free slot, so the key is kept with its bits turned.
+    using words = std::array<std::uint64_t, sizeof(Key) / sizeof(std::uint64_t)>;
     struct slot {
-        std::uint64_t mark;
+        words mark;
         Value value;
     };
-    static constexpr std::uint64_t free = 0;
-    static std::uint64_t mark_of(const Key &key) { return ~std::bit_cast<std::uint64_t>(key); }
+    static constexpr words free{};
+    static words turned(words of) {
+        for (std::uint64_t &word : of)
+            word = ~word;
+        return of;
+    }
+    static words mark_of(const Key &key) { return turned(std::bit_cast<words>(key)); }
 
     std::byte *slot_at(std::size_t i) const { return bytes_.data() + front_ + i * sizeof(slot); }
-    std::size_t first_place_of(const Key &key) const {
-        return mix(std::bit_cast<std::uint64_t>(key)) & (capacity_ - 1);
-    }
+    std::size_t first_place_of(const Key &key) const { return hash_of(key) & (capacity_ - 1); }
 
     // The key's slot, or the free one that it may have.
     std::byte *place_of(const Key &key) const {
         const std::size_t first = first_place_of(key);
         for (std::size_t i = 0; i < capacity_; ++i) {
             std::byte *at = slot_at((first + i) & (capacity_ - 1));
-            if (const auto mark = load<std::uint64_t>(at); mark == mark_of(key) || mark == free)
+            if (const auto mark = load<words>(at); mark == mark_of(key) || mark == free)
                 return at;
         }
         throw_invalid_state("All of its places are taken.");

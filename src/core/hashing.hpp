@@ -1,6 +1,8 @@
 // Hashes whose every bit can be used, and that can be undone: distinct 64-bit keys never collide.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstdint>
 
 namespace crm {
@@ -12,6 +14,14 @@ constexpr std::uint64_t mix(std::uint64_t key) {
     key *= 0xD6E8FEB86659FD93;
     key ^= key >> 32;
     return key;
+}
+
+// Of a key of one or more 64-bit numbers.
+template <class Key> constexpr std::uint64_t hash_of(const Key &key) {
+    std::uint64_t hash = 0;
+    for (const std::uint64_t word : std::bit_cast<std::array<std::uint64_t, sizeof key / sizeof hash>>(key))
+        hash = mix(hash ^ word);
+    return hash;
 }
 
 } // namespace crm

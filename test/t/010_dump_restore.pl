@@ -91,7 +91,18 @@ my %values = (
     cohorts => q{(SELECT crm.cohorts('[["2026-01-01T00:30:00Z",1200]]'::crm.history, 'month Asia/Tokyo'::crm.calendar, '2026-03-01'))},
     repeats => q{(SELECT crm.repeats('[["2026-01-01T00:30:00Z",1200]]'::crm.history, '2026-03-01'))},
     survival => q{(SELECT crm.survival(2.5, true))},
-    ltv => q{(SELECT crm.ltv('[["2026-01-01T00:30:00Z",1200]]'::crm.history, '2026-03-01'))});
+    tier_step => q{ROW ('gold', 'ゴールド', 50000)},
+    shop_capture => q{'compare'},
+    refresh_counts => q{'(1,2,3,f)'},
+    ltv => q{(SELECT crm.ltv('[["2026-01-01T00:30:00Z",1200]]'::crm.history, '2026-03-01'))},
+    btyd_model => q{'mbgnbd'},
+    fit_method => q{'map'},
+    model_status => q{'not_identified'},
+    bgnbd => q{crm.bgnbd(0.243, 4.414, 0.793, 2.426, 'week Asia/Tokyo')},
+    mbgnbd => q{(SELECT crm.mbgnbd_fit(g % 3, g % 3 * (1 + g % 5), 10 + g % 7, 'week Asia/Tokyo', 'map') FROM generate_series(1, 100) AS g)},
+    pareto_nbd => q{crm.pareto_nbd(0.553, 10.578, 0.606, 11.669, 'day UTC')},
+    gamma_gamma => q{(SELECT crm.gamma_gamma_fit(1 + g % 3, 5 + g % 7 * 1.1, 'week Asia/Tokyo') FROM generate_series(1, 100) AS g)},
+    sbg => q{(SELECT crm.sbg_fit(g % 5, g % 3 > 0) FROM generate_series(1, 100) AS g)});
 is( sql_as('shop_owner', 'shop', q{
         SELECT string_agg(t.typname, ' ' ORDER BY t.typname)
         FROM pg_type t
@@ -125,6 +136,19 @@ sql_as('shop_owner', 'shop', q{
 is(sql_as('shop_owner', 'shop', 'SELECT id, ours FROM segment ORDER BY id'), "1|heart\n2|fading",
     'customers have segments');
 
+# A shop, with orders that no refresh has seen yet.
+sql_as('shop_owner', 'shop', q{
+    CREATE TABLE "Orders" (id int PRIMARY KEY, customer int, at timestamptz, total int, source text);
+    INSERT INTO "Orders" SELECT g, g % 7, '2025-01-01'::timestamptz + g * interval '1 day', 100 * g, 'web' FROM generate_series(1, 100) g;
+    SELECT crm.create_shop('店', 'Orders', 'customer', 'at', 'total', channel => 'source', grades => 5, zone => 'Asia/Tokyo',
+        tiers => ARRAY[('regular', '一般', 0), ('gold', NULL, 5000)]::crm.tier_step[]);
+    CALL crm.refresh('店', '2025-06-01');
+    UPDATE "Orders" SET total = total + 1 WHERE id < 10;
+    INSERT INTO "Orders" VALUES (101, 50, '2025-05-01', 5000, 'shop');
+    SELECT crm.grant_shop('店', 'analyst')});
+is(sql_as('shop_owner', 'shop', 'SELECT count(*), (SELECT count(*) FROM "店".change_queue) FROM "店".customer'), '7|19',
+    'a shop has customers and changes to apply');
+
 # 3. The dump: own maps only, and nothing that needs a superuser or a search path.
 
 my $dump = dump_of('shop_owner', 'shop');
@@ -143,6 +167,12 @@ my $tables = q{
     SELECT 'cohort', c::text FROM cohort c UNION ALL
     SELECT 'segment', s::text FROM segment s UNION ALL
     SELECT 'segment_size', s::text FROM segment_size s UNION ALL
+    SELECT 'customer of the shop', c::text FROM "店".customer c UNION ALL
+    SELECT 'history of the shop', h::text FROM "店".customer_history h UNION ALL
+    SELECT 'queue of the shop', q::text FROM "店".change_queue q UNION ALL
+    SELECT 'scoring of the shop', s::text FROM "店".scoring s UNION ALL
+    SELECT 'log of the shop', l::text FROM "店".refresh_log l UNION ALL
+    SELECT 'shop', s::text FROM crm.shop s UNION ALL
     SELECT 'rfm_map', m::text FROM crm.rfm_map m UNION ALL
     SELECT 'rfm_map_rule', r::text FROM crm.rfm_map_rule r UNION ALL
     SELECT 'rfm_map_scores', m.map || s::text FROM crm.rfm_map m, crm.rfm_map_scores(m.map) s
@@ -179,6 +209,19 @@ for my $database (qw(shop_archive shop_superuser))
     like(refusal_of('analyst', $database, sprintf($define, 'theirs')), qr/permission denied for table rfm_map/,
         'others still define no maps');
 }
+for my $database (qw(shop_script shop_archive shop_superuser))
+{
+    sql_as('shop_owner', $database, q{
+        INSERT INTO "Orders" VALUES (102, 51, '2025-05-02', 6000, 'shop');
+        CALL crm.refresh('店', '2025-06-01')});
+    is( sql_as('shop_owner', $database,
+            q{SELECT status, changes, customers, rebuilt FROM "店".refresh_log ORDER BY run DESC LIMIT 1}),
+        'done|20|9|f', "the shop of $database applies the changes of before and after the dump");
+    sql_as('shop_owner', $database, q{CALL crm.rebuild('店', '2025-06-01')});
+    is(sql_as('shop_owner', $database, q{SELECT changes, customers FROM "店".refresh_log ORDER BY run DESC LIMIT 1}), '0|0',
+        'and is what a rebuild makes of it');
+    is(sql_as('analyst', $database, 'SELECT count(*) FROM "店".customer'), 9, 'whom rights were granted, reads it');
+}
 sql_as('shop_owner', 'shop_archive', 'GRANT INSERT, UPDATE, DELETE ON crm.rfm_map, crm.rfm_map_rule TO analyst');
 sql_as('analyst', 'shop_archive', sprintf($define, 'theirs'));
 like(dump_of('shop_owner', 'shop_archive'), qr/^GRANT .* ON TABLE crm\.rfm_map TO analyst;$/m,
@@ -197,6 +240,9 @@ sql_as('shop_owner', 'shop_sections', 'DROP EXTENSION pg_crm CASCADE');
 is( sql_as('shop_owner', 'shop_sections',
         q{SELECT to_regclass('crm.rfm_map') IS NULL, to_regclass('customer') IS NOT NULL}),
     't|t', 'the owner drops the extension and keeps the shop');
+sql_as('shop_owner', 'shop_sections', 'DELETE FROM "Orders"');
+is(sql_as('shop_owner', 'shop_sections', q{SELECT count(*) FROM pg_trigger WHERE tgrelid = '"Orders"'::regclass}), 0,
+    'whose orders have no triggers any more');
 
 $node->stop;
 done_testing();

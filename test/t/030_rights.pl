@@ -50,7 +50,8 @@ my $orders = 'SELECT customer, at, amount FROM shop.orders';
 
 my %values = (
     key => 'NULL::bigint', as_of => "'2025-06-01'", from_date => "'2025-02-01'", to_date => "'2025-06-01'",
-    period => "'month UTC'", within => "'30 days'");
+    period => "'month UTC'", within => "'30 days'", calendar => "'day UTC'", model => "'mbgnbd'",
+    calibration_end => "'2025-01-25'", holdout => "'10 days'");
 my %queries = (funnel_rows => 'SELECT customer, at, (amount % 3)::int + 1 FROM shop.orders');
 my @doors = split /\n/, sql_as($admin, q{
     SELECT concat_ws('|', p.proname,

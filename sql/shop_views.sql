@@ -1,0 +1,203 @@
+-- shop: what the views say, against plain SQL over the orders
+SET TimeZone = 'America/St_Johns'; -- nobody's: days and months are the shop's
+SET DateStyle = 'ISO, YMD';
+SET client_min_messages = warning;
+
+CREATE TABLE sales (id serial PRIMARY KEY, who uuid, at timestamptz, yen bigint, via text);
+INSERT INTO sales (who, at, yen, via)
+SELECT md5(c::text)::uuid,
+       timestamptz '2025-01-01 00:00+09' + (hashint8extended(c, 1) & 255) * interval '1 day'
+           + n * (1 + (hashint8extended(c, 2) & 63)) * interval '1 day' + (hashint8extended(c * 100 + n, 3) & 86399) * interval '1 second',
+       CASE WHEN (hashint8extended(c * 100 + n, 4) & 15) = 0 THEN -500 ELSE 1000 + (hashint8extended(c * 100 + n, 5) & 8191) END,
+       (ARRAY['ad', 'search', 'mail'])[1 + (hashint8extended(c * 100 + n, 6) & 1)::int]
+FROM generate_series(1, 300) AS c, generate_series(0, ((hashint8extended(c, 7) & 7) * (hashint8extended(c, 8) & 1))::int) AS n;
+SELECT subject, value FROM crm.create_shop('shop', 'sales', 'who', 'at', 'yen', channel => 'via', zone => 'Asia/Tokyo',
+    tiers => ARRAY[('bronze', 'ブロンズ', 0), ('silver', 'シルバー', 10000), ('gold', 'ゴールド', 30000)]::crm.tier_step[])
+WHERE subject !~ 'order$';
+CALL crm.refresh('shop', '2025-12-31 12:00+09');
+
+-- the orders that exist at the end of the shop's day
+CREATE VIEW known AS
+    SELECT *, at AT TIME ZONE 'Asia/Tokyo' AS local, date_trunc('month', at AT TIME ZONE 'Asia/Tokyo')::date AS month,
+           yen >= 0 AS purchase, at > timestamptz '2025-01-01 00:00+09' - interval '1 microsecond' AS in_span
+    FROM sales WHERE at < '2026-01-01 00:00+09';
+CREATE VIEW plain AS
+    SELECT who, min(at) FILTER (WHERE purchase) AS first_at, max(at) FILTER (WHERE purchase) AS last_at,
+           count(*) FILTER (WHERE purchase) AS orders, sum(yen) AS revenue, -coalesce(sum(yen) FILTER (WHERE NOT purchase), 0) AS refunded,
+           count(*) FILTER (WHERE purchase AND in_span) AS frequency, sum(yen) FILTER (WHERE in_span) AS monetary,
+           (array_agg(via ORDER BY at) FILTER (WHERE purchase))[1] AS via, min(month) FILTER (WHERE purchase) AS month
+    FROM known GROUP BY who HAVING bool_or(purchase);
+SELECT count(*) AS customers, count(*) FILTER (WHERE
+    (c.first_order_at, c.last_order_at, c.orders, c.revenue, c.refunded, c.entry_channel, c.cohort_month)
+        IS NOT DISTINCT FROM (p.first_at, p.last_at, p.orders::int, p.revenue, p.refunded, p.via, p.month)
+    AND c.first_order_date = (p.first_at AT TIME ZONE 'Asia/Tokyo')::date AND c.last_order_date = (p.last_at AT TIME ZONE 'Asia/Tokyo')::date
+    AND c.recency_days = floor(extract(epoch FROM timestamptz '2025-12-31 23:59:59.999999+09' - p.last_at) / 86400)
+    AND (c.frequency, c.monetary) = (p.frequency::int, coalesce(p.monetary, 0))
+    AND c.average_order_value = round(p.revenue / p.orders, 2)
+    AND c.r = 1 + (c.recency_days <= 180)::int + (c.recency_days <= 90)::int + (c.recency_days <= 60)::int + (c.recency_days <= 30)::int
+    AND c.f = 1 + (c.frequency >= 2)::int + (c.frequency >= 4)::int + (c.frequency >= 7)::int + (c.frequency >= 10)::int
+    AND c.m = 1 + (c.monetary >= 10000)::int + (c.monetary >= 30000)::int + (c.monetary >= 50000)::int + (c.monetary >= 100000)::int
+    AND c.score = concat(c.r, c.f, c.m) AND c.segment = crm.rfm_segment(c.score::crm.rfm_score, 'six')
+    AND c.tier = CASE WHEN c.monetary >= 30000 THEN 'gold' WHEN c.monetary >= 10000 THEN 'silver' ELSE 'bronze' END
+    AND c.next_tier IS NOT DISTINCT FROM CASE c.tier WHEN 'bronze' THEN 'silver' WHEN 'silver' THEN 'gold' END
+    AND c.to_next_tier IS NOT DISTINCT FROM CASE c.tier WHEN 'bronze' THEN 10000 - c.monetary WHEN 'silver' THEN 30000 - c.monetary END
+    AND c.as_of = '2025-12-31 23:59:59.999999+09' AND c.as_of_date = '2025-12-31') AS as_plain_sql_says
+FROM shop.customer AS c FULL JOIN plain AS p ON p.who = c.customer_id;
+SELECT orders, recency_days, (last_order_at - first_order_at) AS life, dormancy, segment_label, segment_label_ja, tier_label_ja
+FROM shop.customer ORDER BY customer_id LIMIT 5;
+
+SELECT position, s.segment, label, label_ja, customers, share, revenue,
+       (customers, revenue, monetary) = (coalesce(n.n, 0), coalesce(n.r, 0), coalesce(n.m, 0)) AS as_customers_say
+FROM shop.rfm_segment AS s
+     LEFT JOIN (SELECT segment, count(*) AS n, sum(revenue) AS r, sum(monetary) AS m FROM shop.customer GROUP BY 1) AS n USING (segment)
+ORDER BY position;
+
+-- cohorts, months and the ladder
+WITH cells AS (
+    SELECT p.month AS cohort_month, k.month, count(DISTINCT k.who) FILTER (WHERE k.purchase) AS retained,
+           count(*) FILTER (WHERE k.purchase) AS orders, sum(k.yen) AS revenue
+    FROM known AS k JOIN plain AS p USING (who) WHERE k.month >= p.month GROUP BY 1, 2
+), early AS ( -- refunds before the month of the first purchase count at age 0
+    SELECT p.month, sum(k.yen) AS revenue FROM known AS k JOIN plain AS p USING (who) WHERE k.month < p.month GROUP BY 1
+)
+SELECT count(*) AS cells, count(*) FILTER (WHERE
+    (v.retained, v.orders, v.revenue) = (coalesce(c.retained, 0), coalesce(c.orders, 0),
+        coalesce(c.revenue, 0) + CASE WHEN v.age = 0 THEN coalesce((SELECT e.revenue FROM early AS e WHERE e.month = v.cohort_month), 0) ELSE 0 END)
+    AND v.customers = (SELECT count(*) FROM plain AS p WHERE p.month = v.cohort_month)
+    AND v.retention IS NOT DISTINCT FROM CASE WHEN v.elapsed THEN v.retained::float8 / v.customers END) AS as_plain_sql_says
+FROM shop.cohort_month AS v FULL JOIN cells AS c USING (cohort_month, month);
+SELECT count(*) AS months, count(*) FILTER (WHERE
+    (v.customers, v.new_customers, v.orders) = (p.customers, p.new_customers, p.orders) AND v.returning_customers = p.customers - p.new_customers
+    AND v.repeat_rate = round((p.customers - p.new_customers)::numeric / p.customers, 4)) AS as_plain_sql_says
+FROM shop.kpi_month AS v FULL JOIN (
+    SELECT k.month, count(DISTINCT who) FILTER (WHERE purchase) AS customers, count(*) FILTER (WHERE purchase) AS orders,
+           count(DISTINCT who) FILTER (WHERE p.month = k.month) AS new_customers
+    FROM known AS k JOIN plain AS p USING (who) GROUP BY 1) AS p USING (month);
+SELECT sum(revenue) = (SELECT sum(yen) FROM known JOIN plain USING (who)) AS all_revenue FROM shop.kpi_month;
+SELECT month, new_customers, returning_customers, repeat_rate, round(f2_rate::numeric, 4) AS f2_rate, average_order_value, ltv, is_complete
+FROM shop.kpi_month ORDER BY month LIMIT 3;
+SELECT l.nth, l.customers, l.customers = (SELECT count(*) FROM plain AS p WHERE p.orders >= l.nth) AS as_plain_sql_says
+FROM shop.repeat_ladder AS l ORDER BY nth;
+SELECT nth, repeated = (SELECT count(*) FROM (SELECT lead(at) OVER w - at <= interval '90 days' AS soon, row_number() OVER w AS n
+                        FROM known WHERE purchase WINDOW w AS (PARTITION BY who ORDER BY at)) AS x WHERE x.n = 1 AND soon) AS as_plain_sql_says
+FROM shop.repeat_ladder WHERE nth = 1;
+
+-- answers as they were known on each day, by asking every day
+
+CREATE TABLE day_by_day AS SELECT as_of_date AS day, customer_id, score, segment, tier FROM shop.customer;
+DO $$
+BEGIN
+    FOR day IN 1..20 LOOP
+        INSERT INTO sales (who, at, yen, via)
+        SELECT md5((day * 13 + g)::text)::uuid, timestamptz '2026-01-01 09:00+09' + (day - 1 - g) * interval '1 day', 5000 * g, 'mail'
+        FROM generate_series(0, 3) AS g;
+        DELETE FROM sales WHERE id % 211 = day;
+        IF day % 4 > 0 THEN -- on some days nobody looks, on others twice
+            CALL crm.refresh('shop', timestamptz '2025-12-31 10:00+09' + day * interval '1 day');
+            UPDATE sales SET yen = yen + 3000 WHERE id % 197 = day;
+            CALL crm.refresh('shop', timestamptz '2025-12-31 11:00+09' + day * interval '1 day');
+            INSERT INTO day_by_day SELECT as_of_date, customer_id, score, segment, tier FROM shop.customer;
+        END IF;
+        IF day = 10 THEN
+            CALL crm.rebuild('shop', timestamptz '2025-12-31 11:00+09' + day * interval '1 day');
+        END IF;
+    END LOOP;
+END $$;
+SELECT count(*) AS answers, count(DISTINCT d.day) AS days, count(*) FILTER (WHERE
+    (d.score, d.segment, d.tier) IS NOT DISTINCT FROM (h.score, h.segment, h.tier)) AS as_known_then
+FROM day_by_day AS d FULL JOIN (SELECT g.day::date, h.* FROM generate_series('2025-12-31'::date, '2026-01-20', '1 day') AS g (day)
+                                JOIN shop.answer_history AS h ON g.day BETWEEN h.valid_from AND h.valid_to) AS h
+     ON (h.day, h.customer_id) = (d.day, d.customer_id)
+WHERE extract(day FROM coalesce(d.day, h.day))::int % 4 <> 0 OR coalesce(d.day, h.day) = '2025-12-31';
+SELECT count(*) > 30 AS some, count(*) FILTER (WHERE m.customers IS DISTINCT FROM d.n) AS wrong_moves
+FROM (SELECT day, from_segment, to_segment, customers FROM shop.segment_move) AS m
+     FULL JOIN (
+        SELECT x.day, b.segment AS from_segment, a.segment AS to_segment, count(*) AS n
+        FROM (SELECT d.day, c.customer_id FROM (SELECT DISTINCT day FROM day_by_day) AS d, (SELECT DISTINCT customer_id FROM day_by_day) AS c) AS x
+             LEFT JOIN day_by_day AS a ON (a.day, a.customer_id) = (x.day, x.customer_id)
+             LEFT JOIN day_by_day AS b ON b.customer_id = x.customer_id
+                AND b.day = (SELECT max(day) FROM day_by_day AS e WHERE e.day < x.day)
+        WHERE a.segment IS DISTINCT FROM b.segment AND x.day > '2025-12-31'
+        GROUP BY 1, 2, 3) AS d
+     ON m.day = d.day AND m.from_segment IS NOT DISTINCT FROM d.from_segment AND m.to_segment IS NOT DISTINCT FROM d.to_segment;
+SELECT valid_from, valid_to, score, segment, tier, is_current FROM shop.answer_history WHERE customer_id = md5('13')::uuid ORDER BY 1;
+
+-- kept for a time; not at all; and forgotten by going back
+SELECT known_since, (SELECT min(day) FROM shop.answer_change) FROM shop.scoring;
+SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', answers_kept => '5 days');
+CALL crm.refresh('shop', '2026-01-20 12:00+09');
+SELECT known_since, (SELECT min(day) FROM shop.answer_change) FROM shop.scoring;
+SELECT count(DISTINCT d.day) AS days, count(*) = count(h.customer_id) AS all_known FROM day_by_day AS d
+     LEFT JOIN shop.answer_history AS h ON h.customer_id = d.customer_id AND d.day BETWEEN h.valid_from AND h.valid_to
+        AND (d.score, d.segment, d.tier) IS NOT DISTINCT FROM (h.score, h.segment, h.tier)
+WHERE d.day >= '2026-01-15' AND extract(day FROM d.day)::int % 4 > 0;
+CALL crm.rebuild('shop', '2026-01-10 12:00+09');
+SELECT known_since, day, (SELECT count(*) FROM shop.answer_change) FROM shop.scoring;
+SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', unset => '{answers_kept,tiers}', span => '30 days');
+CALL crm.refresh('shop', '2026-02-10 12:00+09');
+SELECT known_since, day, (SELECT count(*) FROM shop.answer_change) FROM shop.scoring;
+SELECT count(*), count(tier), count(next_tier), bool_and(frequency <= 3) FROM shop.customer;
+SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', unset => '{span}');
+CALL crm.refresh('shop', '2026-02-10 12:00+09');
+SELECT bool_and(frequency = orders AND monetary = revenue) AS lifetime FROM shop.customer;
+
+-- quantile grades and own maps: as rfm_table says, with cut points that stay for a quarter
+
+SELECT crm.define_rfm_map('by recency', ARRAY[('lately', 'Lately', '最近', '{[45]..}'), ('before', NULL, NULL, '{[1-3]..}')]::crm.rfm_rule[]);
+SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', grades => 5, map => 'by recency', span => '1 year');
+CALL crm.refresh('shop', '2026-02-11 12:00+09');
+CREATE FUNCTION same_as_table(at timestamptz) RETURNS TABLE (customers bigint, same bigint) LANGUAGE sql SET TimeZone = 'Asia/Tokyo' AS $$
+    SELECT count(*), count(*) FILTER (WHERE (c.score, c.segment) = (t.score::text, t.segment))
+    FROM shop.customer AS c
+         FULL JOIN crm.rfm_table('SELECT who, at, yen FROM sales', NULL::uuid, bands => (SELECT bands FROM shop.scoring), map => 'by recency',
+                                 as_of => $1) AS t USING (customer_id)
+$$;
+SELECT * FROM same_as_table('2026-02-11 23:59:59.999999+09');
+SELECT segment, label_ja, customers > 0 AS some FROM shop.rfm_segment ORDER BY position;
+CREATE TABLE first_bands AS TABLE shop.band;
+CALL crm.refresh('shop', '2026-03-31 12:00+09');
+SELECT * FROM same_as_table('2026-03-31 23:59:59.999999+09');
+SELECT count(*) AS reviews FROM shop.band;
+CALL crm.refresh('shop', '2026-04-01 00:00+09');
+SELECT * FROM same_as_table('2026-04-01 23:59:59.999999+09');
+SELECT b.valid_from, b.bands = f.bands AS as_before FROM shop.band AS b LEFT JOIN first_bands AS f USING (valid_from) ORDER BY 1;
+CALL crm.rebuild('shop', '2026-07-01 12:00+09');
+SELECT valid_from, bands = (SELECT crm.rfm_quantiles(crm.rfm(h, '2026-07-01 23:59:59.999999+09', '365 days'), 5)
+                            FROM (SELECT crm.history(at, yen) AS h FROM sales GROUP BY who) AS x) AS exact
+FROM shop.band ORDER BY 1 DESC LIMIT 1;
+-- a map that changes is noticed
+SELECT crm.define_rfm_map('by recency', ARRAY[('just now', NULL, NULL, '{5..}'), ('before', NULL, NULL, '{[1-4]..}')]::crm.rfm_rule[]);
+CALL crm.refresh('shop', '2026-07-01 12:00+09');
+SELECT segment, customers > 0 AS some FROM shop.rfm_segment ORDER BY position;
+SELECT rescored, customers > 0 AS some FROM crm.refresh_run ORDER BY run DESC LIMIT 1;
+SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', bands => crm.rfm_bands(), map => 'eleven');
+SELECT crm.drop_rfm_map('by recency');
+
+-- columns are of the types that BI tools know, and hold no infinity or NaN
+SELECT DISTINCT format_type(a.atttypid, NULL) AS types
+FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+WHERE c.relnamespace = 'shop'::regnamespace AND c.relkind = 'v' AND a.attname <> 'customer_id' ORDER BY 1;
+SELECT relname FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relkind = 'v' ORDER BY 1;
+CREATE TEMP TABLE texts (line text);
+DO $$
+DECLARE
+    one text;
+BEGIN
+    FOREACH one IN ARRAY crm.shop_views() LOOP
+        EXECUTE format('INSERT INTO texts SELECT v::text FROM shop.%I AS v', one);
+    END LOOP;
+END $$;
+SELECT count(*) > 500 AS rows, count(*) FILTER (WHERE line ~* 'infinity|nan') AS endless FROM texts;
+
+-- nobody has bought yet, or nobody any more
+TRUNCATE sales;
+CALL crm.refresh('shop', '2026-07-02 12:00+09');
+SELECT (SELECT count(*) FROM shop.customer) AS customers, (SELECT sum(customers) FROM shop.rfm_segment) AS in_segments,
+       (SELECT count(*) FROM shop.cohort_month) AS cohorts, (SELECT count(*) FROM shop.repeat_ladder) AS steps, (SELECT count(*) FROM shop.kpi_month) AS months;
+SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', grades => 5);
+CALL crm.refresh('shop', '2026-07-02 12:00+09');
+INSERT INTO sales (who, at, yen) VALUES (md5('1')::uuid, '2026-07-01', 100);
+CALL crm.refresh('shop', '2026-07-02 12:00+09');
+SELECT orders, score FROM shop.customer;
+SELECT crm.drop_shop('shop');
+DROP TABLE sales CASCADE;

@@ -1,0 +1,303 @@
+-- Making, changing, checking and dropping a shop.
+
+CREATE FUNCTION crm.examine_shop(s crm.shop) RETURNS TABLE(subject text, value text, verdict text, explanation text)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning SET row_security = off
+AS $$
+DECLARE
+    without_currency crm.shop := s;
+    seen record;
+    customers bigint;
+BEGIN
+    without_currency.currency := NULL;
+    EXECUTE format($sql$
+        SELECT count(*) AS rows,
+               count(*) FILTER (WHERE counted) AS counted,
+               count(*) FILTER (WHERE counted AND key IS NULL) AS no_customer,
+               count(*) FILTER (WHERE counted AND ordered_at IS NULL) AS no_time,
+               count(*) FILTER (WHERE counted AND amount IS NULL) AS no_amount,
+               count(*) FILTER (WHERE counted AND customer_id IS NULL AND key IS NOT NULL) AS guests,
+               count(*) FILTER (WHERE counted AND (amount < 0 OR refund <> 0)) AS refunds,
+               count(*) FILTER (WHERE counted AND NOT isfinite(ordered_at)) AS endless,
+               count(*) FILTER (WHERE counted AND amount IN ('NaN', 'Infinity', '-Infinity')) AS not_numbers,
+               count(*) FILTER (WHERE counted AND ordered_at > now() + interval '1 day') AS later,
+               min(ordered_at) FILTER (WHERE counted AND isfinite(ordered_at)) AS first,
+               max(ordered_at) FILTER (WHERE counted AND isfinite(ordered_at)) AS last,
+               sum(coalesce(amount, 0) - abs(coalesce(refund, 0))) FILTER (WHERE counted) AS revenue,
+               count(*) FILTER (WHERE counted AND currency IS DISTINCT FROM $1) AS foreign_currency,
+               (SELECT string_agg(DISTINCT c.currency, ', ') FROM (SELECT %7$s AS currency FROM %8$s AS o WHERE %6$s LIMIT 10000) AS c) AS currencies
+        FROM (SELECT %1$s AS customer_id, %2$s AS key, %3$s AS ordered_at, (%4$s)::numeric AS amount, %5$s AS refund,
+                     (%6$s) IS TRUE AS counted, %7$s AS currency
+              FROM %8$s AS o) AS orders
+        $sql$,
+        crm.in_parentheses(s.customer_id), crm.shop_key(s), crm.shop_time(s.ordered_at, s.source_zone), crm.shop_amount(s),
+        coalesce(crm.shop_money(s.refund_amount, s.amount_divisor), 'NULL::numeric'), crm.shop_condition(without_currency),
+        coalesce(crm.in_parentheses(s.currency_code) || '::text', '$1'), crm.shop_source(s))
+    INTO seen USING s.currency;
+
+    RETURN QUERY
+    SELECT v.subject, v.value, v.verdict, CASE WHEN v.verdict <> 'ok' THEN v.explanation END
+    FROM (VALUES
+        ('rows', seen.rows::text, 'ok', NULL),
+        ('rows that count', seen.counted::text, CASE WHEN seen.counted = 0 AND seen.rows > 0 THEN 'error' ELSE 'ok' END,
+         'the condition is true for no row'),
+        ('without customer', seen.no_customer::text,
+         CASE WHEN seen.no_customer = 0 THEN 'ok' WHEN seen.no_customer < seen.counted THEN 'note' ELSE 'error' END,
+         'they are left out; guest_key says who bought where customer_id is NULL'),
+        ('without time', seen.no_time::text,
+         CASE WHEN seen.no_time = 0 THEN 'ok' WHEN seen.no_time < seen.counted THEN 'note' ELSE 'error' END, 'they are left out'),
+        ('without amount', seen.no_amount::text,
+         CASE WHEN seen.no_amount = 0 THEN 'ok' WHEN seen.no_amount < seen.counted THEN 'note' ELSE 'error' END, 'they are left out'),
+        ('by guests', seen.guests::text, 'ok', NULL),
+        ('with refunds', seen.refunds::text,
+         CASE WHEN seen.refunds = seen.counted AND seen.counted > 0 AND s.refund_amount IS NULL THEN 'error' ELSE 'ok' END,
+         'every order is a refund: look at refund and at the sign of amount'),
+        ('infinite times', seen.endless::text, CASE WHEN seen.endless = 0 THEN 'ok' ELSE 'error' END,
+         'leave them out by the condition'),
+        ('amounts that are no numbers', seen.not_numbers::text, CASE WHEN seen.not_numbers = 0 THEN 'ok' ELSE 'error' END,
+         'leave them out by the condition'),
+        ('later than tomorrow', seen.later::text, CASE WHEN seen.later = 0 THEN 'ok' ELSE 'note' END,
+         'they count from their day on; is the time zone right?'),
+        ('first order', seen.first::text, 'ok', NULL),
+        ('last order', seen.last::text, 'ok', NULL),
+        ('revenue', seen.revenue::text, 'ok', NULL),
+        ('currencies', seen.currencies,
+         CASE WHEN s.currency_code IS NULL OR seen.foreign_currency = 0 THEN 'ok' ELSE 'error' END,
+         format('%s orders are not in %s: convert them, or leave them out by the condition; a shop has one currency',
+                seen.foreign_currency, coalesce(s.currency, 'the one that currency has to name')))
+        ) AS v (subject, value, verdict, explanation)
+    WHERE v.subject <> 'currencies' OR s.currency_code IS NOT NULL;
+
+    IF seen.endless + seen.not_numbers = 0 THEN
+        EXECUTE format('SELECT count(*) FROM crm.histories_by_channel(%L, NULL::%s)',
+                       crm.shop_select(s, crm.shop_source(s)), crm.shop_type(crm.shop_key(s), crm.shop_source(s)))
+        INTO customers;
+        RETURN QUERY VALUES ('customers', customers::text, 'ok', NULL);
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION crm.examine_shop(crm.shop) IS
+'Reads the orders that settings of a shop describe, twice, and tells what is there. What crm.create_shop and crm.shop_check show. A part of crm.create_shop.';
+
+CREATE FUNCTION crm.accept_shop(s crm.shop) RETURNS TABLE(subject text, value text, verdict text, explanation text)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    problems text;
+BEGIN
+    FOR subject, value, verdict, explanation IN SELECT * FROM crm.examine_shop(s) LOOP
+        IF verdict = 'error' THEN
+            problems := concat_ws('; ', problems, format('%s: %s (%s)', subject, value, explanation));
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+    IF problems IS NOT NULL THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'a shop cannot be made of these orders',
+            DETAIL = problems;
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION crm.accept_shop(crm.shop) IS 'As crm.examine_shop. Errors: 22023 where a verdict is error. A part of crm.create_shop.';
+
+CREATE FUNCTION crm.create_shop(
+    name name, orders text, customer_id text, ordered_at text, amount text,
+    condition text DEFAULT NULL, refund text DEFAULT NULL, refund_amount text DEFAULT NULL, refunded_at text DEFAULT NULL,
+    guest_key text DEFAULT NULL, channel text DEFAULT NULL, currency_code text DEFAULT NULL, currency text DEFAULT NULL,
+    amount_divisor int DEFAULT 1, source_zone text DEFAULT NULL, zone text DEFAULT current_setting('TimeZone'),
+    span interval DEFAULT '1 year', bands crm.rfm_bands DEFAULT NULL, grades int DEFAULT NULL, map name DEFAULT 'six',
+    tiers crm.tier_step[] DEFAULT NULL, repeat_within interval DEFAULT '90 days', answers_kept interval DEFAULT '2 years',
+    capture crm.shop_capture DEFAULT NULL, batch_rows int DEFAULT 20000)
+    RETURNS TABLE(subject text, value text, verdict text, explanation text)
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    s crm.shop := (name, orders, false, customer_id, ordered_at, amount, condition, refund, refund_amount, refunded_at,
+                   guest_key, channel, currency_code, currency, amount_divisor, source_zone, zone, span,
+                   CASE WHEN grades IS NULL THEN coalesce(bands, crm.rfm_bands()) ELSE bands END, grades, map, tiers,
+                   repeat_within, answers_kept, capture, batch_rows);
+BEGIN
+    RETURN QUERY SELECT * FROM crm.install_shop(s, pg_catalog.current_setting('search_path'));
+END $$;
+
+COMMENT ON FUNCTION crm.create_shop(name, text, text, text, text, text, text, text, text, text, text, text, text, int, text, text, interval, crm.rfm_bands, int, name, crm.tier_step[], interval, interval, crm.shop_capture, int) IS
+'Makes a shop: a schema of this name with tables and views over orders, which the first CALL crm.refresh fills. orders is a table, a view or a query; customer_id, ordered_at, amount, condition (rows that count), refund (rows that are refunds), refund_amount and refunded_at (what was paid back of the row''s order), guest_key (who bought where customer_id is NULL), channel and currency_code are columns of it or SQL expressions over a row. amount_divisor: 100 for cents; source_zone: of times without a zone; zone: of the shop''s days and months. span, bands or grades (quantiles, reviewed each quarter), map: as for crm.rfm_table; tiers: a ladder by the revenue of the span; repeat_within: days for F2; answers_kept: how long changes of answers are kept; capture: triggers or compare, chosen by itself; batch_rows: changes between two commits. Returns what it sees in the orders. Errors: 42P06 schema exists, 22023 settings or orders that make no sense, 42804 wrong types, 42501 without the rights to read the orders, make triggers on them or create a schema, and those of reading the expressions.';
+
+CREATE FUNCTION crm.install_shop(s crm.shop, caller_path text)
+    RETURNS TABLE(subject text, value text, verdict text, explanation text)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF to_regnamespace(quote_ident(s.shop)) IS NOT NULL THEN
+        RAISE duplicate_schema USING
+            MESSAGE = format('schema "%s" exists already', s.shop),
+            HINT = 'A shop gets a schema of its name; choose another name, or crm.alter_shop.';
+    END IF;
+    s := crm.resolve_shop(s, caller_path);
+    RETURN QUERY SELECT * FROM crm.accept_shop(s);
+
+    EXECUTE format('CREATE SCHEMA %I', s.shop);
+    DELETE FROM crm.own_shop AS o WHERE o.shop = s.shop; -- left behind by DROP SCHEMA
+    INSERT INTO crm.own_shop SELECT s.*;
+    PERFORM crm.make_shop_tables(s);
+    PERFORM crm.make_shop_views(s);
+    IF s.capture = 'triggers' THEN
+        PERFORM crm.make_capture(s);
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION crm.install_shop(crm.shop, text) IS 'Makes a shop of complete settings. A part of crm.create_shop.';
+
+CREATE FUNCTION crm.only_currency(s crm.shop) RETURNS text
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    currencies text[];
+BEGIN
+    IF s.currency_code IS NULL THEN
+        RETURN NULL;
+    END IF;
+    EXECUTE format(E'SELECT array_agg(DISTINCT (%s\n)::text) FROM %s AS o WHERE %s',
+                   s.currency_code, crm.shop_source(s), crm.shop_condition(s))
+    INTO currencies;
+    IF cardinality(currencies) = 1 AND currencies[1] IS NOT NULL THEN
+        RETURN currencies[1];
+    END IF;
+    RAISE invalid_parameter_value USING
+        MESSAGE = 'a shop has one currency, and the orders do not say which',
+        DETAIL = format('They have: %s.', coalesce(array_to_string(currencies, ', ', 'NULL'), 'none yet')),
+        HINT = 'Say currency => ''JPY'', and leave orders in others out by the condition or convert them in a query.';
+END $$;
+
+COMMENT ON FUNCTION crm.only_currency(crm.shop) IS 'The one currency that orders of a shop have. Errors: 22023 none or several. A part of crm.create_shop.';
+
+CREATE FUNCTION crm.make_shop_tables(s crm.shop) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format($sql$
+        CREATE TABLE %1$I.customer_history AS
+            SELECT e.customer_id, NULL::crm.history AS history, NULL::text AS channel,
+                   NULL::smallint AS score, NULL::text AS segment, NULL::text AS tier
+            FROM (%2$s) AS e WITH NO DATA
+        $sql$, s.shop, crm.shop_select(s, crm.shop_source(s)));
+    BEGIN
+        EXECUTE format('ALTER TABLE %I.customer_history ALTER history SET NOT NULL, ADD PRIMARY KEY (customer_id), '
+                       'SET (fillfactor = 90)', s.shop);
+    EXCEPTION WHEN undefined_object THEN
+        RAISE datatype_mismatch USING
+            MESSAGE = format('customers of type %s cannot be told apart', crm.shop_customer_type(s.shop)),
+            HINT = 'Cast customer_id to bigint, uuid or text.';
+    END;
+    EXECUTE format($sql$
+        CREATE TABLE %1$I.change_queue AS
+            SELECT h.customer_id, NULL::timestamptz AS ordered_at, NULL::numeric AS amount, NULL::int AS times,
+                   NULL::text AS channel, NULL::bigint AS held_by
+            FROM %1$I.customer_history AS h WITH NO DATA;
+        CREATE TABLE %1$I.attention (
+            noted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            reason text NOT NULL,
+            detail text
+        );
+        CREATE TABLE %1$I.scoring (
+            only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+            day date,
+            as_of timestamptz,
+            lookback interval,
+            bands crm.rfm_bands,
+            map name,
+            map_digest text,
+            tier_names text[],
+            tier_labels_ja text[],
+            tier_bounds numeric[],
+            known_since date,
+            is_stale boolean NOT NULL DEFAULT false
+        );
+        CREATE TABLE %1$I.segment_label (
+            segment text PRIMARY KEY,
+            label text NOT NULL,
+            label_ja text NOT NULL,
+            position int NOT NULL
+        );
+        CREATE TABLE %1$I.band (
+            valid_from date PRIMARY KEY,
+            bands crm.rfm_bands NOT NULL
+        );
+        CREATE TABLE %1$I.answer_change AS
+            SELECT NULL::date AS day, h.customer_id, h.score AS score_before, h.segment AS segment_before,
+                   h.tier AS tier_before, h.score, h.segment, h.tier
+            FROM %1$I.customer_history AS h WITH NO DATA;
+        ALTER TABLE %1$I.answer_change ADD PRIMARY KEY (customer_id, day);
+        CREATE INDEX ON %1$I.answer_change (day);
+        INSERT INTO %1$I.scoring DEFAULT VALUES;
+        INSERT INTO %1$I.attention (reason) VALUES ('the shop is new')
+        $sql$, s.shop);
+    PERFORM crm.comment_relations(s.shop, 'TABLE', '{
+        "customer_history": ["Every customer with a history of orders. The views read it.", {
+            "customer_id": "The customer, in the type of the orders.",
+            "history": "All purchases and refunds that count.",
+            "channel": "Entry channel: that of the first purchase.",
+            "score": "Grades of R, F and M as one number, 543; NULL without a purchase yet.",
+            "segment": "Segment of the score.",
+            "tier": "Tier by the revenue of the span."}],
+        "change_queue": ["Changes of orders that no refresh has applied yet. Written by the triggers on the orders.", {
+            "customer_id": "The customer.",
+            "ordered_at": "Time of the purchase or refund.",
+            "amount": "Its amount, negative for a refund.",
+            "times": "How many such entries came, or went where it is negative.",
+            "channel": "Its channel.",
+            "held_by": "The run that could not apply it."}],
+        "attention": ["Reasons why the next refresh has to read all orders.", {
+            "noted_at": "When it was noted.",
+            "reason": "The reason.",
+            "detail": "More about it."}],
+        "scoring": ["What the scores depend on, besides the histories: one row.", {
+            "only_row": "True.",
+            "day": "The shop''s day that the answers are for.",
+            "as_of": "Its last microsecond.",
+            "lookback": "The span of F, M and tier up to as_of, in hours; NULL: the lifetime.",
+            "bands": "Cut points in force.",
+            "map": "Map of segments.",
+            "map_digest": "Digest of its content.",
+            "tier_names": "Names of the tiers, lowest first.",
+            "tier_labels_ja": "Their Japanese labels.",
+            "tier_bounds": "From which amount each is reached.",
+            "known_since": "First day from which changes of answers are noted.",
+            "is_stale": "Whether settings have changed since the last scoring."}],
+        "segment_label": ["Labels of the segments.", {
+            "segment": "Name of the segment.",
+            "label": "English label.",
+            "label_ja": "Japanese label.",
+            "position": "Order for display."}],
+        "band": ["Quantile cut points by the day they were decided; empty with fixed ones.", {
+            "valid_from": "First day they are in force.",
+            "bands": "The cut points."}],
+        "answer_change": ["Changes of score, segment and tier, at most one row a customer and day.", {
+            "day": "The shop''s day.",
+            "customer_id": "The customer.",
+            "score_before": "Score before that day''s refreshes.",
+            "segment_before": "Segment before.",
+            "tier_before": "Tier before.",
+            "score": "Score after them.",
+            "segment": "Segment after them; NULL: no customer any more.",
+            "tier": "Tier after them."}]}');
+END $$;
+
+COMMENT ON FUNCTION crm.make_shop_tables(crm.shop) IS 'Makes the tables of a shop. A part of crm.create_shop.';
+
+CREATE FUNCTION crm.comment_relations(shop name, kind text, comments jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    relation record;
+    of_column record;
+BEGIN
+    FOR relation IN SELECT r.key AS name, r.value ->> 0 AS comment, r.value -> 1 AS columns FROM jsonb_each(comments) AS r LOOP
+        EXECUTE format('COMMENT ON %s %I.%I IS %L', kind, shop, relation.name, relation.comment);
+        FOR of_column IN SELECT c.key AS name, c.value AS comment FROM jsonb_each_text(relation.columns) AS c LOOP
+            EXECUTE format('COMMENT ON COLUMN %I.%I.%I IS %L', shop, relation.name, of_column.name, of_column.comment);
+        END LOOP;
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION crm.comment_relations(name, text, jsonb) IS
+'Comments on tables or views of a shop and on their columns: {"name": ["comment", {"column": "comment"}]}. A part of crm.create_shop.';

@@ -1,0 +1,5 @@
+-- key: scipy_fit
+-- title: (m) SciPy, in memory: the same fit by minimize() as it comes
+-- engine: scipy
+-- data: cdnow
+fit
