@@ -1,5 +1,6 @@
 -- What the owner of the shop in shop.sql wants to know at the end of the year. Runs after it, in the same database, and
--- leaves the tables "rfm" (each customer's scores and segment) and "histories" (each customer's purchases) to look at.
+-- leaves the tables "rfm" (each customer's scores and segment), "histories" (each customer's purchases) and "lifetime"
+-- (what to expect of each) to look at.
 
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -102,7 +103,32 @@ SELECT coalesce('   came by ' || came_by, 'F' || nth + 1) AS "Step",
 FROM steps
 ORDER BY nth, came_by DESC NULLS FIRST;
 
-\echo '6. The shop in small: bytes per purchase    購買1件あたりのバイト数'
+-- Models need a few hundred customers.
+SELECT count(*) >= 500 AS enough FROM histories \gset
+\if :enough
+\echo '6. What to expect of them in 2026    2026年の予測 (購入回数・売上)'
+\echo
+CREATE TABLE lifetime AS SELECT * FROM crm.lifetime_table('SELECT * FROM sales', 'week Asia/Tokyo', :'as_of', '1 year');
+SELECT CASE churn_risk WHEN 'low' THEN 'Still here' WHEN 'medium' THEN 'Uncertain' WHEN 'high' THEN 'Probably gone' ELSE 'All' END AS "Customers who are",
+       CASE churn_risk WHEN 'low' THEN '現役' WHEN 'medium' THEN '要注意' WHEN 'high' THEN '離脱' ELSE '合計' END AS "区分",
+       to_char(count(*), '9,999,990') AS "Customers",
+       to_char(sum(p_alive), '9,999,990') AS "Expected to be here",
+       to_char(sum(expected_orders), '9,999,990') AS "Orders in 2026",
+       to_char(sum(clv), '99,999,999,990') AS "Worth today, ¥"
+FROM lifetime
+GROUP BY ROLLUP (churn_risk)
+ORDER BY grouping(churn_risk), min(p_alive) DESC;
+
+\echo '7. Would it have been right a year ago? Expected against actual orders in 2025    予測の検証'
+\echo
+SELECT CASE breakdown WHEN 'total' THEN 'All' ELSE bucket || CASE bucket WHEN 7 THEN ' or more' ELSE '' END END AS "Repeat orders until 2024",
+       to_char(customers, '9,999,990') AS "Customers", to_char(expected, '9,999,990') AS "Expected", to_char(actual, '9,999,990') AS "Actual",
+       to_char(100 * error, 'SG990 %') AS "Error"
+FROM crm.model_check('SELECT * FROM sales', 'week Asia/Tokyo', 'mbgnbd', '2025-01-01 00:00 Asia/Tokyo', '1 year')
+WHERE breakdown IN ('frequency', 'total');
+\endif
+
+\echo '8. The shop in small: bytes per purchase    購買1件あたりのバイト数'
 \echo
 WITH sizes AS (
     SELECT (SELECT count(*) FROM crm.purchases(history)) AS purchases, pg_column_size(history) AS value,
