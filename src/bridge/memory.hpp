@@ -39,7 +39,8 @@ class context_memory final : public memory {
     MemoryContext context_;
 };
 
-// Memory of whatever context is current when it is taken. It outlives every container, so results can own what they took.
+// Memory of whatever context is current when it is taken. It outlives every container, so results can own what they
+// took.
 inline memory &current_memory() {
     static context_memory current(nullptr);
     return current;
