@@ -1,5 +1,5 @@
 # pg_crm is built by PGXS. SLICES drives the objects, the order of the SQL parts and the regression tests.
-SLICES = calendar history rfm cohort repeat lifetime shop
+SLICES = calendar history rfm cohort repeat lifetime shop segment
 
 # These start from nothing: they install what they need before PGXS can be asked anything.
 STARTERS = demo demo-stop check bench
@@ -36,7 +36,7 @@ PG_CXXFLAGS = -std=c++20 -O2 -Wall -Wextra -MMD -Isrc -isystem $(shell $(PG_CONF
 ifdef WERROR
 PG_CXXFLAGS += -Werror
 endif
-SHLIB_LINK = -lstdc++ -lm -Wl,--version-script=src/bridge/exports.map
+SHLIB_LINK = -lstdc++ -lm -lroaring -Wl,--version-script=src/bridge/exports.map
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)

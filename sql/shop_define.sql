@@ -51,7 +51,7 @@ SELECT * FROM refused(
     'refund => ''status + 1''', 'refund => ''true''', 'refunded_at => ''at''', 'amount => ''cents'', amount_divisor => 60',
     'zone => ''Nowhere''', 'zone => NULL', 'span => ''-1 day''', 'grades => 4', 'grades => 5, bands => crm.rfm_bands()', 'map => ''seven''',
     'map => ''klaviyo''', 'tiers => ''{}''', 'tiers => ''{"(a,,1)"}''', 'tiers => ''{"(a,,0)","(b,,0)"}''', 'tiers => ''{"(a,,0)","(a,,1)"}''',
-    'repeat_within => ''1 month''', 'answers_kept => ''-1 day''', 'batch_rows => 0',
+    'repeat_within => ''1 month''', 'horizon => ''-1 day''', 'yearly_discount => -2', 'yearly_discount => NULL', 'answers_kept => ''-1 day''', 'batch_rows => 0',
     'currency => ''JPY''', 'currency_code => ''currency''', 'currency_code => ''currency'', currency => ''JPY''',
     'capture => ''triggers'', orders => ''SELECT * FROM platform.orders''', 'customer_id => ''NULL::int''',
     'amount => ''CASE id WHEN 7 THEN ''''NaN'''' ELSE total END''', 'ordered_at => ''CASE id WHEN 7 THEN ''''infinity'''' ELSE at END''',

@@ -82,6 +82,18 @@ SELECT nth, repeated = (SELECT count(*) FROM (SELECT lead(at) OVER w - at <= int
                         FROM known WHERE purchase WINDOW w AS (PARTITION BY who ORDER BY at)) AS x WHERE x.n = 1 AND soon) AS as_plain_sql_says
 FROM shop.repeat_ladder WHERE nth = 1;
 
+-- lifetime: what the models of the month say, and these are what the fits give
+SELECT count(*) AS customers, count(*) FILTER (WHERE
+    (c.p_alive, c.churn_risk, c.expected_orders, c.next_order_at) IS NOT DISTINCT FROM
+        (crm.p_alive(o.h, m.churn, c.as_of), crm.churn_risk(o.h, m.churn, c.as_of), crm.expected_orders(o.h, m.churn, c.as_of, '1 year'),
+         crm.next_order(o.h, m.churn, c.as_of))
+    AND c.clv IS NOT DISTINCT FROM round(crm.clv(o.h, m.churn, m.spend, c.as_of, '1 year', 0.1)::numeric, 2)
+    AND c.next_order_date IS NOT DISTINCT FROM (c.next_order_at AT TIME ZONE 'Asia/Tokyo')::date) AS as_the_models_say
+FROM shop.customer AS c JOIN (SELECT who, crm.history(at, yen) AS h FROM known GROUP BY who) AS o ON o.who = c.customer_id, shop.model AS m;
+SELECT fitted_on, churn = (SELECT crm.mbgnbd_fit(h, 'week Asia/Tokyo', '2025-12-31 23:59:59.999999+09') FROM (SELECT crm.history(at, yen) AS h FROM sales GROUP BY who) AS x) AS churn,
+       spend = (SELECT crm.gamma_gamma_fit(h, 'week Asia/Tokyo', '2025-12-31 23:59:59.999999+09') FROM (SELECT crm.history(at, yen) AS h FROM sales GROUP BY who) AS x) AS spend, note
+FROM shop.model;
+
 -- answers as they were known on each day, by asking every day
 
 CREATE TABLE day_by_day AS SELECT as_of_date AS day, customer_id, score, segment, tier FROM shop.customer;
@@ -122,6 +134,8 @@ FROM (SELECT day, from_segment, to_segment, customers FROM shop.segment_move) AS
      ON m.day = d.day AND m.from_segment IS NOT DISTINCT FROM d.from_segment AND m.to_segment IS NOT DISTINCT FROM d.to_segment;
 SELECT valid_from, valid_to, score, segment, tier, is_current FROM shop.answer_history WHERE customer_id = md5('13')::uuid ORDER BY 1;
 
+SELECT fitted_on, NOT (churn IS NULL) AS churn, note FROM shop.model ORDER BY 1;
+
 -- kept for a time; not at all; and forgotten by going back
 SELECT known_since, (SELECT min(day) FROM shop.answer_change) FROM shop.scoring;
 SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', answers_kept => '5 days');
@@ -140,6 +154,19 @@ SELECT count(*), count(tier), count(next_tier), bool_and(frequency <= 3) FROM sh
 SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', unset => '{span}');
 CALL crm.refresh('shop', '2026-02-10 12:00+09');
 SELECT bool_and(frequency = orders AND monetary = revenue) AS lifetime FROM shop.customer;
+
+-- the score in one step is the score in two
+SELECT count(*) AS customers, count(*) FILTER (WHERE
+    crm.rfm_score(h.history, d, s, b)::text IS NOT DISTINCT FROM crm.rfm_grade(crm.rfm(h.history, d, s), b)::text) AS same,
+    count(*) FILTER (WHERE crm.rfm_score(h.history, d, s, b) IS NULL) > 0 AS nobody_yet
+FROM shop.customer_history AS h,
+     (VALUES (timestamptz '2025-06-01', interval '1 year'), ('2026-02-01', NULL), ('2025-12-31', '90 days')) AS v (d, s),
+     (VALUES (crm.rfm_bands()), (ROW ('{10}', '{2}', '{5000}')::crm.rfm_bands)) AS w (b);
+SELECT crm.rfm_score(NULL, now(), NULL, crm.rfm_bands()), crm.rfm_score('[]', now(), NULL, crm.rfm_bands()),
+       crm.rfm_score('[["2025-01-01T00:00:00Z",1]]', '2025-01-02', NULL, NULL),
+       crm.rfm_score('[["2025-01-01T00:00:00Z",1]]', NULL, NULL, crm.rfm_bands());
+SELECT crm.rfm_score('[["2025-01-01T00:00:00Z",1]]', '2025-01-02', '-1 day', crm.rfm_bands());
+SELECT crm.rfm_score('[["2025-01-01T00:00:00Z",1]]', '2025-01-02', NULL, ROW ('{5,4}', '{2,1}', '{2,1}')::crm.rfm_bands);
 
 -- quantile grades and own maps: as rfm_table says, with cut points that stay for a quarter
 
@@ -173,6 +200,32 @@ SELECT rescored, customers > 0 AS some FROM crm.refresh_run ORDER BY run DESC LI
 SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', bands => crm.rfm_bands(), map => 'eleven');
 SELECT crm.drop_rfm_map('by recency');
 
+-- what a rebuild compares: customers that differ, in history or channel, those gone, and those without a stored history
+CREATE TABLE stored (who text, history crm.history, channel text);
+INSERT INTO stored VALUES ('same', '[["2025-01-01T00:00:00Z",1]]', 'ad'), ('more', '[["2025-01-01T00:00:00Z",1]]', NULL),
+    ('other channel', '[["2025-01-01T00:00:00Z",1]]', 'ad'), ('no channel', '[["2025-01-01T00:00:00Z",1]]', NULL), ('gone', '[]', NULL),
+    ('unknown', NULL, NULL);
+INSERT INTO stored SELECT 'long', crm.history(timestamptz '2025-01-01' + g * interval '1 us' * g, g * 12345), 'ad' FROM generate_series(1, 20000) AS g;
+CREATE TABLE now_ordered (who text, at timestamptz, amount int, channel text);
+INSERT INTO now_ordered SELECT who, '2025-01-01 00:00+00', 1, CASE who WHEN 'other channel' THEN 'tv' WHEN 'no channel' THEN '' WHEN 'same' THEN 'ad' END
+FROM stored WHERE who NOT IN ('gone', 'long');
+INSERT INTO now_ordered VALUES ('more', '2025-01-01 00:00+00', 1, 'ad'), ('new', '2025-01-01 00:00+00', 1, 'ad'), (NULL, now(), 1, 'ad');
+INSERT INTO now_ordered SELECT 'long', timestamptz '2025-01-01' + g * interval '1 us' * g, g * 12345, 'ad' FROM generate_series(1, 20000) AS g;
+SELECT c.customer_id, s.who = c.customer_id AS in_place, c.history, c.channel
+FROM crm.history_changes('SELECT who, at, amount, channel FROM now_ordered', 'SELECT who, ctid, history, channel FROM stored', NULL::text) AS c
+     LEFT JOIN stored AS s ON s.ctid = c.place
+ORDER BY 1;
+SELECT count(*) FROM crm.history_changes('SELECT who, at, amount FROM now_ordered', 'SELECT who, ctid, history, NULL::text FROM stored', NULL::text)
+WHERE customer_id = 'long';
+UPDATE now_ordered SET amount = amount + 1 WHERE ctid = (SELECT max(ctid) FROM now_ordered WHERE who = 'long');
+SELECT customer_id, crm.orders(history)
+FROM crm.history_changes('SELECT who, at, amount, channel FROM now_ordered', 'SELECT who, ctid, history, channel FROM stored', NULL::text)
+WHERE customer_id = 'long';
+SELECT crm.history_changes('SELECT who, at, amount FROM now_ordered', 'SELECT who, history, channel FROM stored', NULL::text);
+SELECT crm.history_changes('SELECT who, at, amount FROM now_ordered', 'SELECT 1, ctid, history, channel FROM stored', NULL::text);
+SELECT crm.history_changes('SELECT who, at, amount FROM now_ordered', NULL, NULL::text);
+DROP TABLE stored, now_ordered;
+
 -- columns are of the types that BI tools know, and hold no infinity or NaN
 SELECT DISTINCT format_type(a.atttypid, NULL) AS types
 FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
@@ -198,6 +251,21 @@ SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', grades => 5);
 CALL crm.refresh('shop', '2026-07-02 12:00+09');
 INSERT INTO sales (who, at, yen) VALUES (md5('1')::uuid, '2026-07-01', 100);
 CALL crm.refresh('shop', '2026-07-02 12:00+09');
-SELECT orders, score FROM shop.customer;
+SELECT orders, score, round(p_alive::numeric, 6) AS p_alive, round(clv) AS clv FROM shop.customer;
+CALL crm.refresh('shop', '2026-08-02 12:00+09');
+SELECT fitted_on, churn, spend, note FROM shop.model ORDER BY 1 DESC LIMIT 1;
+SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', unset => '{horizon}');
+INSERT INTO sales (who, at, yen) SELECT md5((g % 50)::text)::uuid, timestamptz '2026-07-01' + g * interval '1 hour', 100 * g FROM generate_series(1, 200) AS g;
+CALL crm.refresh('shop', '2026-09-02 12:00+09');
+SELECT count(*) AS fits, max(fitted_on) FROM shop.model;
+SELECT count(*), count(p_alive), count(expected_orders), count(clv) FROM shop.customer;
+SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', horizon => '90 days', yearly_discount => 0);
+CALL crm.refresh('shop', '2026-09-02 12:00+09');
+SELECT count(*), count(p_alive), count(expected_orders), count(clv) FROM shop.customer;
+SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', unset => '{horizon}');
+CALL crm.refresh('shop', '2026-09-02 12:00+09');
+SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', horizon => '90 days');
+CALL crm.refresh('shop', '2026-09-02 12:00+09');
+SELECT count(*), count(p_alive), count(expected_orders), count(clv) FROM shop.customer;
 SELECT crm.drop_shop('shop');
 DROP TABLE sales CASCADE;

@@ -109,20 +109,34 @@ template <> struct owning_datum<text_buffer> { // a cstring
         return CStringGetDatum(text);
     }
 };
+inline void check_array_size(std::size_t elements) {
+    if (elements > (MaxAllocSize - ARR_OVERHEAD_NONULLS(1)) / sizeof(Datum))
+        throw error(program_limit_exceeded, "array is too large",
+                    short_text("It would have ", elements, " elements; a value takes less than 1 GB."));
+}
+
+// An array of one dimension whose elements are numbers of 64 bits.
+template <class Element> Datum allocate_array(std::span<const Element> values, Oid element_type) {
+    static_assert(FLOAT8PASSBYVAL && sizeof(Element) == sizeof(Datum), "array elements are copied as they are");
+    const std::size_t header = ARR_OVERHEAD_NONULLS(1);
+    const std::size_t bytes = header + values.size_bytes();
+    check_array_size(values.size());
+    auto *array = static_cast<ArrayType *>(allocate(bytes));
+    SET_VARSIZE(array, bytes);
+    array->ndim = values.empty() ? 0 : 1;
+    array->dataoffset = 0;
+    array->elemtype = element_type;
+    ARR_DIMS(array)[0] = static_cast<int>(values.size());
+    ARR_LBOUND(array)[0] = 1;
+    std::ranges::copy(std::as_bytes(values), reinterpret_cast<std::byte *>(array) + header);
+    return PointerGetDatum(array);
+}
 template <> struct owning_datum<std::pmr::vector<double>> {
-    static Datum put(const std::pmr::vector<double> &values) {
-        static_assert(FLOAT8PASSBYVAL, "array elements are copied as they are");
-        const std::size_t header = ARR_OVERHEAD_NONULLS(1);
-        const std::size_t bytes = header + values.size() * sizeof(double);
-        auto *array = static_cast<ArrayType *>(allocate(bytes));
-        SET_VARSIZE(array, bytes);
-        array->ndim = values.empty() ? 0 : 1;
-        array->dataoffset = 0;
-        array->elemtype = FLOAT8OID;
-        ARR_DIMS(array)[0] = static_cast<int>(values.size());
-        ARR_LBOUND(array)[0] = 1;
-        std::ranges::copy(std::as_bytes(std::span(values)), reinterpret_cast<std::byte *>(array) + header);
-        return PointerGetDatum(array);
+    static Datum put(const std::pmr::vector<double> &values) { return allocate_array<double>(values, FLOAT8OID); }
+};
+template <> struct owning_datum<std::pmr::vector<std::int64_t>> {
+    static Datum put(const std::pmr::vector<std::int64_t> &values) {
+        return allocate_array<std::int64_t>(values, INT8OID);
     }
 };
 template <class T> concept owning = requires(const T &value) { owning_datum<T>::put(value); };

@@ -51,7 +51,10 @@ class order_pass {
   public:
     order_pass(context_memory &in, const customer_key *key, std::size_t budget)
         : context(in.context()), key(*key), file(in.context()), equality(*key, in.context()),
-          book(in, budget, file, key->fits_64_bits() ? nullptr : &equality), splits(in) {}
+          book(in, budget, file, keys_equal()), splits(in) {}
+
+    // How the ledger tells customers apart whose keys do not fit into 64 bits; null where they do.
+    const key_equality *keys_equal() const { return key.fits_64_bits() ? nullptr : &equality; }
 
     MemoryContext context;
     customer_key key;

@@ -18,6 +18,7 @@ namespace {
 
 constexpr unsigned fan_out_bits = 8;
 constexpr std::size_t fan_out = std::size_t{1} << fan_out_bits;
+static_assert(fan_out == ledger::partitions);
 constexpr std::size_t max_depth = 64 / fan_out_bits;
 constexpr std::size_t block_rows = 128;
 
@@ -47,6 +48,10 @@ static_assert(sizeof(block_header) + block_rows * sizeof(order) <= tape::max_pie
 constexpr std::size_t group_bytes_per_order = sizeof(std::uint32_t) + 2 * sizeof(purchase);
 // And at most for each order whose customer is given by its bytes, apart from these.
 constexpr std::size_t group_bytes_per_key = 128;
+
+std::size_t partition_of(std::uint64_t key, std::size_t depth) {
+    return (mix(key) >> (64 - fan_out_bits * (depth + 1))) % fan_out;
+}
 
 unsigned bytes_for(std::uint64_t largest) { return (static_cast<unsigned>(std::bit_width(largest)) + 7) / 8; }
 
@@ -245,9 +250,7 @@ class ledger::level {
         std::size_t fill = 0;
     };
 
-    std::size_t partition_of(std::uint64_t key) const {
-        return (mix(key) >> (64 - fan_out_bits * (depth_ + 1))) % fan_out;
-    }
+    std::size_t partition_of(std::uint64_t key) const { return crm::partition_of(key, depth_); }
 
     void flush(staging &from) {
         if (from.fill == 0)
@@ -404,6 +407,8 @@ ledger::ledger(memory &in, std::size_t budget, spill_file &spill, const key_equa
 }
 
 ledger::~ledger() = default;
+
+std::size_t ledger::partition_of(std::uint64_t key) { return crm::partition_of(key, 0); }
 
 void ledger::raise_scale(int scale) {
     levels_.front().flush();

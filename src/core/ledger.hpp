@@ -39,6 +39,9 @@ struct customer {
 class ledger {
   public:
     static constexpr std::size_t max_key_bytes = 2048;
+    // Customers are given partition by partition.
+    static constexpr std::size_t partitions = 256;
+    static std::size_t partition_of(std::uint64_t key);
 
     // `equality` is given where keys do not fit into 64 bits. `budget` bounds the memory, but for a single customer
     // whose purchases alone are larger.

@@ -145,6 +145,20 @@ CRM_ENTRY(crm_rfm_grade) {
     return datum<score>::put(rfm::grade(*of, bands_argument(fcinfo, 1)));
 }
 
+CRM_ENTRY(crm_rfm_score_of_history) {
+    if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(3))
+        PG_RETURN_NULL();
+    const auto h = datum<history::view>::get(PG_GETARG_DATUM(0));
+    const window in = rfm::window_of(datum<timestamp>::get(PG_GETARG_DATUM(1)), rfm::span_argument(fcinfo, 2));
+    const bands &by = bands_argument(fcinfo, 3);
+    const auto found = guarded([&] {
+        memory &here = current_memory();
+        const auto of = rfm::measure(h, in, here);
+        return of ? std::optional(rfm::grade(*of, by)) : std::nullopt;
+    });
+    return pack(fcinfo, found);
+}
+
 namespace {
 
 score checked_score(std::int64_t value, bool is_input, sqlstate state) {

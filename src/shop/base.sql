@@ -37,6 +37,8 @@ CREATE TABLE crm.shop (
     map name NOT NULL,
     tiers crm.tier_step[],
     repeat_within interval NOT NULL,
+    horizon interval,
+    yearly_discount float8 NOT NULL,
     answers_kept interval,
     capture crm.shop_capture NOT NULL,
     batch_rows int NOT NULL CHECK (batch_rows > 0)
@@ -67,6 +69,8 @@ COMMENT ON COLUMN crm.shop.grades IS 'Number of quantile grades, whose cut point
 COMMENT ON COLUMN crm.shop.map IS 'Map from scores to segments, of crm.rfm_map.';
 COMMENT ON COLUMN crm.shop.tiers IS 'Ladder of tiers, lowest first; NULL: no tiers.';
 COMMENT ON COLUMN crm.shop.repeat_within IS 'Days within which a repeat purchase counts in repeat_ladder and kpi_month.';
+COMMENT ON COLUMN crm.shop.horizon IS 'How far expected orders and CLV look ahead; NULL: no lifetime models.';
+COMMENT ON COLUMN crm.shop.yearly_discount IS 'By how much money of a year later is worth less in CLV: 0.10 is ten percent.';
 COMMENT ON COLUMN crm.shop.answers_kept IS 'How long changes of score, segment and tier are kept; NULL: they are not noted.';
 COMMENT ON COLUMN crm.shop.capture IS 'How changes of orders are noticed.';
 COMMENT ON COLUMN crm.shop.batch_rows IS 'Changes that a refresh applies between two commits.';
@@ -80,6 +84,8 @@ CREATE TABLE crm.refresh_run (
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at timestamptz,
     pid int NOT NULL DEFAULT pg_backend_pid(),
+    waiting bigint NOT NULL DEFAULT 0,
+    queue_end tid NOT NULL DEFAULT '(0,0)',
     batches int NOT NULL DEFAULT 0,
     changes bigint NOT NULL DEFAULT 0,
     customers bigint NOT NULL DEFAULT 0,
@@ -102,6 +108,8 @@ COMMENT ON COLUMN crm.refresh_run.as_of IS 'End of the shop''s day that the answ
 COMMENT ON COLUMN crm.refresh_run.started_at IS 'When it began.';
 COMMENT ON COLUMN crm.refresh_run.finished_at IS 'When it ended; NULL while it runs, and where it was interrupted.';
 COMMENT ON COLUMN crm.refresh_run.pid IS 'Server process, as in pg_stat_activity.';
+COMMENT ON COLUMN crm.refresh_run.waiting IS 'Noted changes that waited when it began.';
+COMMENT ON COLUMN crm.refresh_run.queue_end IS 'Where the queue ended then: a run does not run after what comes in later.';
 COMMENT ON COLUMN crm.refresh_run.batches IS 'Transactions that did something.';
 COMMENT ON COLUMN crm.refresh_run.changes IS 'Noted changes that were applied or made void by a rebuild.';
 COMMENT ON COLUMN crm.refresh_run.customers IS 'Rows of customers that were written or removed.';
@@ -246,3 +254,29 @@ END $$;
 
 COMMENT ON FUNCTION crm.lock_shop(name) IS
 'Keeps refreshes of a shop away until the transaction ends. Errors: 55006 while one runs. A part of crm.refresh.';
+
+CREATE FUNCTION crm.shop_equality(shop name) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    -- = of the primary key's operator class: with a pinned search_path, a plain = would miss that of citext and the like
+    SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+    FROM pg_catalog.pg_index AS i
+         JOIN pg_catalog.pg_opclass AS c ON c.oid = i.indclass[0]
+         JOIN pg_catalog.pg_amop AS a ON a.amopfamily = c.opcfamily AND a.amopstrategy = 3
+                                         AND a.amoplefttype = c.opcintype AND a.amoprighttype = c.opcintype
+         JOIN pg_catalog.pg_operator AS o ON o.oid = a.amopopr
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = o.oprnamespace
+    WHERE i.indrelid = pg_catalog.to_regclass(pg_catalog.format('%I.customer_history', shop)) AND i.indisprimary;
+END;
+
+COMMENT ON FUNCTION crm.shop_equality(name) IS 'The operator that tells the customers of a shop apart. A part of crm.create_shop.';
+
+CREATE FUNCTION crm.shop_customer_type(shop name) RETURNS text
+    LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT pg_catalog.format_type(a.atttypid, a.atttypmod)
+    FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = pg_catalog.to_regclass(pg_catalog.format('%I.customer_history', shop)) AND a.attname = 'customer_id';
+END;
+
+COMMENT ON FUNCTION crm.shop_customer_type(name) IS 'The type of the customers of a shop. A part of crm.refresh.';

@@ -65,6 +65,7 @@ BEGIN
         EXECUTE format($function$
             CREATE FUNCTION %1$I.capture_%2$s() RETURNS trigger
                 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+                SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' -- as crm.run_step
             AS %3$L
             $function$,
             s.shop, event.name,
@@ -87,7 +88,7 @@ END $body$, event.change, s.shop));
         EXECUTE format('COMMENT ON FUNCTION %I.capture_%s() IS %L', s.shop, event.name,
                        format('Notes each %s of orders for the next refresh of the shop.', event.name));
         EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION %I.capture_%2$s()',
-                       left(format('crm_%s_%s', event.name, s.shop), 63), event.name, s.orders, event.transition, s.shop);
+                       format('crm_%s_%s', event.name, CASE WHEN octet_length(s.shop) <= 50 THEN s.shop::text ELSE md5(s.shop) END), event.name, s.orders, event.transition, s.shop);
     END LOOP;
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE insufficient_privilege USING

@@ -68,9 +68,7 @@ BEGIN
     WHERE v.subject <> 'currencies' OR s.currency_code IS NOT NULL;
 
     IF seen.endless + seen.not_numbers = 0 THEN
-        EXECUTE format('SELECT count(*) FROM crm.histories_by_channel(%L, NULL::%s)',
-                       crm.shop_select(s, crm.shop_source(s)), crm.shop_type(crm.shop_key(s), crm.shop_source(s)))
-        INTO customers;
+        EXECUTE format('SELECT count(*) FROM %s', crm.shop_histories(s)) INTO customers;
         RETURN QUERY VALUES ('customers', customers::text, 'ok', NULL);
     END IF;
 END $$;
@@ -105,7 +103,8 @@ CREATE FUNCTION crm.create_shop(
     guest_key text DEFAULT NULL, channel text DEFAULT NULL, currency_code text DEFAULT NULL, currency text DEFAULT NULL,
     amount_divisor int DEFAULT 1, source_zone text DEFAULT NULL, zone text DEFAULT current_setting('TimeZone'),
     span interval DEFAULT '1 year', bands crm.rfm_bands DEFAULT NULL, grades int DEFAULT NULL, map name DEFAULT 'six',
-    tiers crm.tier_step[] DEFAULT NULL, repeat_within interval DEFAULT '90 days', answers_kept interval DEFAULT '2 years',
+    tiers crm.tier_step[] DEFAULT NULL, repeat_within interval DEFAULT '90 days', horizon interval DEFAULT '1 year',
+    yearly_discount float8 DEFAULT 0.10, answers_kept interval DEFAULT '2 years',
     capture crm.shop_capture DEFAULT NULL, batch_rows int DEFAULT 20000)
     RETURNS TABLE(subject text, value text, verdict text, explanation text)
     LANGUAGE plpgsql
@@ -114,13 +113,13 @@ DECLARE
     s crm.shop := (name, orders, false, customer_id, ordered_at, amount, condition, refund, refund_amount, refunded_at,
                    guest_key, channel, currency_code, currency, amount_divisor, source_zone, zone, span,
                    CASE WHEN grades IS NULL THEN coalesce(bands, crm.rfm_bands()) ELSE bands END, grades, map, tiers,
-                   repeat_within, answers_kept, capture, batch_rows);
+                   repeat_within, horizon, yearly_discount, answers_kept, capture, batch_rows);
 BEGIN
     RETURN QUERY SELECT * FROM crm.install_shop(s, pg_catalog.current_setting('search_path'));
 END $$;
 
-COMMENT ON FUNCTION crm.create_shop(name, text, text, text, text, text, text, text, text, text, text, text, text, int, text, text, interval, crm.rfm_bands, int, name, crm.tier_step[], interval, interval, crm.shop_capture, int) IS
-'Makes a shop: a schema of this name with tables and views over orders, which the first CALL crm.refresh fills. orders is a table, a view or a query; customer_id, ordered_at, amount, condition (rows that count), refund (rows that are refunds), refund_amount and refunded_at (what was paid back of the row''s order), guest_key (who bought where customer_id is NULL), channel and currency_code are columns of it or SQL expressions over a row. amount_divisor: 100 for cents; source_zone: of times without a zone; zone: of the shop''s days and months. span, bands or grades (quantiles, reviewed each quarter), map: as for crm.rfm_table; tiers: a ladder by the revenue of the span; repeat_within: days for F2; answers_kept: how long changes of answers are kept; capture: triggers or compare, chosen by itself; batch_rows: changes between two commits. Returns what it sees in the orders. Errors: 42P06 schema exists, 22023 settings or orders that make no sense, 42804 wrong types, 42501 without the rights to read the orders, make triggers on them or create a schema, and those of reading the expressions.';
+COMMENT ON FUNCTION crm.create_shop(name, text, text, text, text, text, text, text, text, text, text, text, text, int, text, text, interval, crm.rfm_bands, int, name, crm.tier_step[], interval, interval, float8, interval, crm.shop_capture, int) IS
+'Makes a shop: a schema of this name with tables and views over orders, which the first CALL crm.refresh fills. orders is a table, a view or a query; customer_id, ordered_at, amount, condition (rows that count), refund (rows that are refunds), refund_amount and refunded_at (what was paid back of the row''s order), guest_key (who bought where customer_id is NULL), channel and currency_code are columns of it or SQL expressions over a row. amount_divisor: 100 for cents; source_zone: of times without a zone; zone: of the shop''s days and months. span, bands or grades (quantiles, reviewed each quarter), map: as for crm.rfm_table; tiers: a ladder by the revenue of the span; repeat_within: days for F2; horizon and yearly_discount: of expected orders and CLV, NULL for no lifetime models, which are fitted each month; answers_kept: how long changes of answers are kept; capture: triggers or compare, chosen by itself; batch_rows: changes between two commits. Returns what it sees in the orders. Errors: 42P06 schema exists, 22023 settings or orders that make no sense, 42804 wrong types, 42501 without the rights to read the orders, make triggers on them or create a schema, and those of reading the expressions.';
 
 CREATE FUNCTION crm.install_shop(s crm.shop, caller_path text)
     RETURNS TABLE(subject text, value text, verdict text, explanation text)
@@ -204,6 +203,8 @@ BEGIN
             as_of timestamptz,
             lookback interval,
             bands crm.rfm_bands,
+            churn_model crm.mbgnbd,
+            spend_model crm.gamma_gamma,
             map name,
             map_digest text,
             tier_names text[],
@@ -222,12 +223,18 @@ BEGIN
             valid_from date PRIMARY KEY,
             bands crm.rfm_bands NOT NULL
         );
+        CREATE TABLE %1$I.model (
+            fitted_on date PRIMARY KEY,
+            churn crm.mbgnbd,
+            spend crm.gamma_gamma,
+            note text
+        );
         CREATE TABLE %1$I.answer_change AS
             SELECT NULL::date AS day, h.customer_id, h.score AS score_before, h.segment AS segment_before,
                    h.tier AS tier_before, h.score, h.segment, h.tier
             FROM %1$I.customer_history AS h WITH NO DATA;
         ALTER TABLE %1$I.answer_change ADD PRIMARY KEY (customer_id, day);
-        CREATE INDEX ON %1$I.answer_change (day);
+        CREATE INDEX ON %1$I.answer_change USING brin (day); -- rows come in the order of days
         INSERT INTO %1$I.scoring DEFAULT VALUES;
         INSERT INTO %1$I.attention (reason) VALUES ('the shop is new')
         $sql$, s.shop);
@@ -256,6 +263,8 @@ BEGIN
             "as_of": "Its last microsecond.",
             "lookback": "The span of F, M and tier up to as_of, in hours; NULL: the lifetime.",
             "bands": "Cut points in force.",
+            "churn_model": "Model of who is still a customer; NULL without one.",
+            "spend_model": "Model of what customers spend; NULL without one.",
             "map": "Map of segments.",
             "map_digest": "Digest of its content.",
             "tier_names": "Names of the tiers, lowest first.",
@@ -271,6 +280,11 @@ BEGIN
         "band": ["Quantile cut points by the day they were decided; empty with fixed ones.", {
             "valid_from": "First day they are in force.",
             "bands": "The cut points."}],
+        "model": ["Lifetime models by the day they were fitted.", {
+            "fitted_on": "First day they are in force.",
+            "churn": "MBG/NBD model; NULL where there were too few orders.",
+            "spend": "Gamma-Gamma model; NULL where there were too few orders.",
+            "note": "Why one is NULL."}],
         "answer_change": ["Changes of score, segment and tier, at most one row a customer and day.", {
             "day": "The shop''s day.",
             "customer_id": "The customer.",

@@ -29,6 +29,8 @@ DECLARE
     shop_as_of timestamptz;
     shop_day date;
     new_run bigint;
+    changes bigint;
+    queue_blocks bigint;
 BEGIN
     IF NOT isfinite(start_run.as_of) THEN
         RAISE datetime_field_overflow USING MESSAGE = 'as_of must be finite';
@@ -43,7 +45,11 @@ BEGIN
     UPDATE crm.own_refresh_run AS r SET status = 'interrupted' WHERE r.shop = s.shop AND r.status = 'running';
     DELETE FROM crm.own_refresh_run AS r
     WHERE r.shop = s.shop AND r.started_at < clock_timestamp() - interval '90 days';
-    INSERT INTO crm.own_refresh_run (shop, kind, as_of) VALUES (s.shop, start_run.kind, day_end)
+    EXECUTE format('SELECT count(*), pg_relation_size(%2$L) / current_setting(''block_size'')::int FROM %1$I.change_queue',
+                   s.shop, format('%I.change_queue', s.shop))
+    INTO changes, queue_blocks;
+    INSERT INTO crm.own_refresh_run (shop, kind, as_of, waiting, queue_end)
+    VALUES (s.shop, start_run.kind, day_end, changes, format('(%s,0)', queue_blocks)::tid)
     RETURNING run INTO new_run;
     RETURN new_run;
 END $$;
@@ -54,6 +60,7 @@ COMMENT ON FUNCTION crm.start_run(name, text, timestamptz) IS
 CREATE FUNCTION crm.run_step(run bigint, OUT more boolean, OUT code text, OUT message text, OUT detail text, OUT hint text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning SET jit = off
     SET row_security = off -- an error rather than some of the orders
+    SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' -- expressions mean the same in all sessions
 AS $$
 BEGIN
     BEGIN
@@ -99,6 +106,8 @@ BEGIN
         UPDATE crm.own_refresh_run AS x SET note = concat_ws('; ', note, reason) WHERE x.run = advance_run.run;
         RETURN true; -- commit: the triggers' lock is on the platform's table
     END IF;
+    -- Also where only noted changes are applied, the owner must still be allowed to read the orders.
+    EXECUTE format('SELECT FROM (%s) AS entries LIMIT 0', crm.shop_select(s, crm.shop_source(s)));
 
     reason := crm.reason_to_rebuild(s, r);
     IF reason IS NOT NULL THEN
@@ -115,15 +124,19 @@ BEGIN
         SET batches = batches + 1, changes = changes + counts.taken, customers = customers + counts.written
         WHERE x.run = advance_run.run AND (counts.taken > 0 OR counts.held > 0);
         IF counts.taken + counts.held >= s.batch_rows OR counts.again THEN
+            IF is_new_day AND counts.taken > 0 THEN -- their scores are to come, also should this run be killed before
+                EXECUTE format('UPDATE %I.scoring SET map_digest = NULL', s.shop);
+            END IF;
             RETURN true;
         END IF;
         IF is_new_day THEN
-            counts := crm.rescore(s, r.as_of);
+            counts.written := crm.score_all(s, crm.roll_scoring(s, r.as_of, false));
             UPDATE crm.own_refresh_run AS x
             SET batches = batches + 1, customers = customers + counts.written, rescored = true
             WHERE x.run = advance_run.run;
         END IF;
     END IF;
+    PERFORM crm.fit_models(s, r.as_of);
     PERFORM crm.prune_answers(s);
     RETURN false;
 END $$;
@@ -136,10 +149,9 @@ CREATE FUNCTION crm.reason_to_rebuild(s crm.shop, r crm.refresh_run) RETURNS tex
 AS $$
 DECLARE
     -- Applying a change costs as much as reading so many orders, and no pass is cheaper than so many changes.
-    orders_per_change CONSTANT float8 := 50;
+    orders_per_change CONSTANT float8 := 80;
     changes_worth_a_pass CONSTANT float8 := 2000;
     reason text;
-    changes bigint;
 BEGIN
     IF r.kind = 'rebuild' THEN
         RETURN 'asked for';
@@ -148,12 +160,9 @@ BEGIN
     END IF;
     EXECUTE format('SELECT concat_ws('': '', a.reason, a.detail) FROM %I.attention AS a ORDER BY a.noted_at LIMIT 1', s.shop)
     INTO reason;
-    IF reason IS NULL AND r.batches = 0 THEN
-        EXECUTE format('SELECT count(*) FROM %I.change_queue', s.shop) INTO changes;
-        IF changes > changes_worth_a_pass
-           AND changes * orders_per_change > crm.estimated_rows(to_regclass(s.orders)) THEN
-            reason := format('cheaper than to apply %s changes', changes);
-        END IF;
+    IF reason IS NULL AND r.batches = 0 AND r.waiting > changes_worth_a_pass
+       AND r.waiting * orders_per_change > crm.estimated_rows(to_regclass(s.orders)) THEN
+        reason := format('cheaper than to apply %s changes', r.waiting);
     END IF;
     RETURN reason;
 END $$;
@@ -173,19 +182,25 @@ END;
 
 COMMENT ON FUNCTION crm.estimated_rows(regclass) IS 'About how many rows a table has, without reading it. A part of crm.refresh.';
 
--- $1 run, $2 rows of the batch, $3 customers or NULL for the first ones, $4 whether to score, $5 day, $6 whether to note.
+-- $1 run, $2 rows of the batch, $3 customers or NULL for the first ones, $4 whether to score, $5 day, $6 whether to note,
+-- $7 end of the queue.
 CREATE FUNCTION crm.apply_sql(s crm.shop, of_customers boolean) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     same CONSTANT text := crm.shop_equality(s.shop);
     picked text := 'SELECT DISTINCT f.customer_id FROM (SELECT q.customer_id FROM %1$I.change_queue AS q '
-                   'WHERE q.held_by IS DISTINCT FROM $1 LIMIT $2) AS f';
+                   'WHERE q.ctid < $7 AND q.held_by IS DISTINCT FROM $1 LIMIT $2) AS f ORDER BY 1'; -- neighbours in the index
     channels text := '';
     channel text := 'NULL::text';
     channel_joins text := '';
+    firsts text := '';
+    entries text := 'taken';
 BEGIN
     IF of_customers THEN
+        -- What came and went again must not stand in the way, were it an amount that no history can hold.
+        entries := '(SELECT t.customer_id, t.ordered_at, t.amount, sum(t.times) AS times FROM taken AS t '
+                   'GROUP BY t.customer_id, t.ordered_at, t.amount HAVING sum(t.times) <> 0)';
         picked := format('SELECT DISTINCT u.id::%s AS customer_id FROM unnest($3::text[]) AS u (id) WHERE $2 > 0',
                          crm.shop_customer_type(s.shop));
     END IF;
@@ -216,6 +231,7 @@ BEGIN
                 GROUP BY f.customer_id
             )
             $sql$, s.shop, same, crm.shop_select(s, crm.shop_source(s)));
+        firsts := ', crm.first_order(c.history) AS first_order, crm.first_order(c.history_before) AS first_before';
         channel_joins := format('LEFT JOIN channel_first AS cf ON cf.customer_id %1$s m.customer_id '
                                 'LEFT JOIN channel_read AS cr ON cr.customer_id %1$s m.customer_id', same);
         channel := 'CASE WHEN m.first_order IS NULL THEN NULL WHEN cf.customer_id IS NULL THEN m.channel_before '
@@ -229,39 +245,43 @@ BEGIN
             USING picked AS p
             WHERE q.customer_id %2$s p.customer_id
             RETURNING q.customer_id, q.ordered_at, q.amount, q.times, q.channel
-        ), net AS (
-            SELECT t.customer_id, t.ordered_at, t.amount, sum(t.times) AS times
-            FROM taken AS t
-            GROUP BY t.customer_id, t.ordered_at, t.amount
-            HAVING sum(t.times) <> 0
         ), change AS (
             SELECT n.customer_id,
                    crm.history(n.ordered_at, n.amount) FILTER (WHERE n.times > 0) AS added,
                    crm.history(n.ordered_at, n.amount) FILTER (WHERE n.times < 0) AS removed
-            FROM net AS n, generate_series(1, abs(n.times)) AS time
+            FROM (SELECT t.customer_id, t.ordered_at, t.amount, t.times
+                  FROM %10$s AS t
+                  WHERE t.times IN (1, -1)
+                  UNION ALL
+                  SELECT t.customer_id, t.ordered_at, t.amount, t.times
+                  FROM %10$s AS t, generate_series(1, abs(t.times))
+                  WHERE t.times NOT IN (1, -1)) AS n
             GROUP BY n.customer_id
         ), changed AS (
             SELECT coalesce(h.customer_id, p.customer_id) AS customer_id, h.tid, h.history AS history_before,
                    h.channel AS channel_before, h.score AS score_before, h.segment AS segment_before, h.tier AS tier_before,
-                   CASE WHEN c.added IS NULL THEN kept.history ELSE kept.history OPERATOR(crm.||) c.added END AS history
+                   CASE WHEN c.removed IS NULL THEN known.history ELSE known.history OPERATOR(crm.-) c.removed END AS history
             FROM picked AS p
                  LEFT JOIN change AS c ON c.customer_id %2$s p.customer_id
                  -- LIMIT keeps the planner from reading all histories where it thinks that the batch is large.
                  LEFT JOIN LATERAL (SELECT g.ctid AS tid, g.* FROM %1$I.customer_history AS g
                                     WHERE g.customer_id %2$s p.customer_id LIMIT 1) AS h ON true,
-                 LATERAL (SELECT CASE WHEN c.removed IS NULL THEN coalesce(h.history, '[]')
-                                      ELSE coalesce(h.history, '[]') OPERATOR(crm.-) c.removed END) AS kept (history)
+                 LATERAL (SELECT CASE WHEN c.added IS NULL THEN coalesce(h.history, '[]')
+                                      ELSE coalesce(h.history, '[]') OPERATOR(crm.||) c.added END) AS known (history)
         ), merged AS MATERIALIZED (
-            SELECT c.*, c.history OPERATOR(crm.=) '[]'::crm.history AS is_gone,
-                   crm.first_order(c.history) AS first_order, crm.first_order(c.history_before) AS first_before
+            SELECT c.customer_id, c.tid, c.history, c.channel_before, c.score_before, c.segment_before, c.tier_before,
+                   c.history OPERATOR(crm.=) '[]'::crm.history AS is_gone,
+                   (c.history OPERATOR(crm.=) c.history_before) IS NOT TRUE AS is_changed%9$s
             FROM changed AS c
         )
         %4$s
-        , scored AS MATERIALIZED (
-            SELECT m.*, %5$s AS channel, CASE WHEN m.is_gone THEN NULL WHEN $4 THEN a.score ELSE m.score_before END AS score,
-                   CASE WHEN m.is_gone THEN NULL WHEN $4 THEN a.segment ELSE m.segment_before END AS segment,
-                   CASE WHEN m.is_gone THEN NULL WHEN $4 THEN a.tier ELSE m.tier_before END AS tier
-            FROM merged AS m %6$s, (SELECT * FROM %1$I.scoring LIMIT 1) AS c, %7$s
+        , channelled AS (
+            SELECT m.*, %5$s AS channel FROM merged AS m %6$s
+        ), scored AS MATERIALIZED (
+            SELECT g.*, CASE WHEN g.is_gone THEN NULL WHEN $4 THEN a.score ELSE g.score_before END AS score,
+                   CASE WHEN g.is_gone THEN NULL WHEN $4 THEN a.segment ELSE g.segment_before END AS segment,
+                   CASE WHEN g.is_gone THEN NULL WHEN $4 THEN a.tier ELSE g.tier_before END AS tier
+            FROM %7$s
         ), inserted AS (
             INSERT INTO %1$I.customer_history (customer_id, history, channel, score, segment, tier)
             SELECT n.customer_id, n.history, n.channel, n.score, n.segment, n.tier
@@ -273,35 +293,23 @@ BEGIN
             SET history = n.history, channel = n.channel, score = n.score, segment = n.segment, tier = n.tier
             FROM scored AS n
             WHERE h.ctid = n.tid AND NOT n.is_gone
-                  AND (n.history OPERATOR(crm.<>) n.history_before OR n.channel IS DISTINCT FROM n.channel_before)
+                  AND (n.is_changed OR n.channel IS DISTINCT FROM n.channel_before)
             RETURNING 1
         ), deleted AS (
             DELETE FROM %1$I.customer_history AS h
             USING scored AS n
             WHERE h.ctid = n.tid AND n.is_gone
             RETURNING 1
-        ), noted AS (
-            %8$s
-        )
+        ), %8$s
         SELECT (SELECT count(*) FROM taken) AS taken,
                (SELECT count(*) FROM inserted) + (SELECT count(*) FROM updated) + (SELECT count(*) FROM deleted) AS written
         $sql$,
-        s.shop, same, format(picked, s.shop), channels, channel, channel_joins, crm.answer_sql('m.history'),
-        crm.note_sql(s.shop, '$5', 'scored', '$6'));
+        s.shop, same, format(picked, s.shop), channels, channel, channel_joins, crm.answer_sql(s.shop, 'channelled'),
+        crm.note_sql(s.shop, '$5', 'scored', '$6'), firsts, entries);
 END $$;
 
 COMMENT ON FUNCTION crm.apply_sql(crm.shop, boolean) IS
 'The statement that takes the changes of some customers from the queue of a shop and applies them: those of the first rows, or of the customers given. A part of crm.refresh.';
-
-CREATE FUNCTION crm.shop_customer_type(shop name) RETURNS text
-    LANGUAGE sql STABLE
-BEGIN ATOMIC
-    SELECT pg_catalog.format_type(a.atttypid, a.atttypmod)
-    FROM pg_catalog.pg_attribute AS a
-    WHERE a.attrelid = pg_catalog.to_regclass(pg_catalog.format('%I.customer_history', shop)) AND a.attname = 'customer_id';
-END;
-
-COMMENT ON FUNCTION crm.shop_customer_type(name) IS 'The type of the customers of a shop. A part of crm.refresh.';
 
 CREATE TYPE crm.refresh_counts AS (taken bigint, written bigint, held bigint, again boolean);
 COMMENT ON TYPE crm.refresh_counts IS 'What a part of a refresh did.';
@@ -320,11 +328,11 @@ DECLARE
 BEGIN
     BEGIN
         EXECUTE crm.apply_sql(s, false) INTO counts.taken, counts.written
-        USING r.run, s.batch_rows, NULL::text[], scoring, day, s.answers_kept IS NOT NULL;
+        USING r.run, s.batch_rows, NULL::text[], scoring, day, s.answers_kept IS NOT NULL, r.queue_end;
     EXCEPTION WHEN invalid_parameter_value OR numeric_value_out_of_range OR datetime_field_overflow OR program_limit_exceeded THEN
         EXECUTE format('SELECT array_agg(DISTINCT f.customer_id::text) FROM (SELECT q.customer_id FROM %I.change_queue AS q '
-                       'WHERE q.held_by IS DISTINCT FROM $1 LIMIT $2) AS f', s.shop)
-        INTO customers USING r.run, s.batch_rows;
+                       'WHERE q.ctid < $3 AND q.held_by IS DISTINCT FROM $1 LIMIT $2) AS f', s.shop)
+        INTO customers USING r.run, s.batch_rows, r.queue_end;
         counts := crm.apply_customers(s, r, scoring, day, customers);
     END;
     RETURN counts;
@@ -347,7 +355,7 @@ DECLARE
 BEGIN
     BEGIN
         EXECUTE crm.apply_sql(s, true) INTO counts.taken, counts.written
-        USING r.run, s.batch_rows, ids, scoring, day, s.answers_kept IS NOT NULL;
+        USING r.run, s.batch_rows, ids, scoring, day, s.answers_kept IS NOT NULL, r.queue_end;
         RETURN counts;
     EXCEPTION WHEN invalid_parameter_value OR numeric_value_out_of_range OR datetime_field_overflow OR program_limit_exceeded THEN
         GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, complaint = MESSAGE_TEXT;
@@ -377,65 +385,65 @@ END $$;
 COMMENT ON FUNCTION crm.apply_customers(crm.shop, crm.refresh_run, boolean, date, text[]) IS
 'Applies the noted changes of some customers where a batch failed: who cannot be counted is left in the queue for the next run; where changes contradict what is stored, it asks for a rebuild. A part of crm.refresh.';
 
+-- Compares in the pass itself: only customers that differ become rows.
+CREATE FUNCTION crm.history_changes(orders text, stored text, key anyelement)
+    RETURNS TABLE(customer_id anyelement, place tid, history crm.history, channel text)
+    LANGUAGE c STABLE PARALLEL UNSAFE COST 1000000 ROWS 10000 AS 'MODULE_PATHNAME', 'crm_history_changes';
+
+COMMENT ON FUNCTION crm.history_changes(text, text, anyelement) IS
+'What a pass over orders finds, less what is stored: orders is a query as for crm.histories, with the channel as an optional fourth column; stored one of customer, ctid, history (NULL: differs in any case) and channel. One row for each customer whose history or entry channel differs, place NULL where nothing is stored, and history NULL where there are no orders. Of several purchases at the same microsecond, the first one''s channel sorts first, NULL before all. A part of crm.rebuild.';
+
 CREATE FUNCTION crm.rebuild_histories(s crm.shop, as_of timestamptz) RETURNS crm.refresh_counts
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    day CONSTANT date := (as_of AT TIME ZONE s.zone)::date;
-    entries CONSTANT text := crm.shop_select(s, crm.shop_source(s));
     counts crm.refresh_counts := (0, 0, 0, false);
+    noting CONSTANT boolean := crm.roll_scoring(s, as_of, true);
     is_first boolean;
-    fresh text;
+    stored text;
+    statement text;
 BEGIN
-    PERFORM crm.roll_scoring(s, as_of, true);
     EXECUTE format('SELECT NOT EXISTS (SELECT FROM %I.customer_history)', s.shop) INTO is_first;
-    fresh := format('SELECT f.customer_id, f.history, CASE WHEN crm.orders(f.history) > 0 THEN f.channel END AS channel, a.score, a.segment, a.tier '
-                    'FROM crm.histories_by_channel(%L, NULL::%s) AS f, (SELECT * FROM %I.scoring LIMIT 1) AS c, %s',
-                    entries, crm.shop_customer_type(s.shop), s.shop, crm.answer_sql('f.history'));
-    IF is_first THEN
+    -- Who has another answer than the stored one differs, whatever the orders say.
+    stored := format('SELECT g.customer_id, g.tid, CASE WHEN a.score IS NOT DISTINCT FROM g.score '
+                     'AND a.segment IS NOT DISTINCT FROM g.segment AND a.tier IS NOT DISTINCT FROM g.tier '
+                     'THEN g.history END, g.channel FROM %s', crm.answer_sql(s.shop, crm.stored_sql(s.shop)));
+    statement := format($sql$
+        WITH emptied AS (DELETE FROM %1$I.change_queue RETURNING 1), heeded AS (DELETE FROM %1$I.attention),
+        differing AS MATERIALIZED (
+            SELECT g.customer_id, g.place, g.history, g.channel, a.score, a.segment, a.tier,
+                   h.score AS score_before, h.segment AS segment_before, h.tier AS tier_before
+            FROM %2$s
+                 LEFT JOIN LATERAL (SELECT x.score, x.segment, x.tier FROM %1$I.customer_history AS x
+                                    WHERE x.ctid = g.place LIMIT 1) AS h ON true
+        ), inserted AS (
+            INSERT INTO %1$I.customer_history (customer_id, history, channel, score, segment, tier)
+            SELECT d.customer_id, d.history, d.channel, d.score, d.segment, d.tier
+            FROM differing AS d
+            WHERE d.place IS NULL
+        ), updated AS (
+            UPDATE %1$I.customer_history AS h
+            SET history = d.history, channel = d.channel, score = d.score, segment = d.segment, tier = d.tier
+            FROM differing AS d
+            WHERE h.ctid = d.place AND d.history IS NOT NULL
+        ), deleted AS (
+            DELETE FROM %1$I.customer_history AS h USING differing AS d WHERE h.ctid = d.place AND d.history IS NULL
+        ), %3$s
+        SELECT (SELECT count(*) FROM emptied), (SELECT count(*) FROM differing)
+        $sql$, s.shop,
+        crm.answer_sql(s.shop, format('crm.history_changes(%L, %L, NULL::%s)', crm.shop_select(s, crm.shop_source(s)),
+                                      stored, crm.shop_customer_type(s.shop))),
+        crm.note_sql(s.shop, format('(SELECT day FROM %I.scoring)', s.shop), 'differing', '$1'));
+    IF is_first THEN -- an index is faster made afterwards
         EXECUTE format('ALTER TABLE %I.customer_history DROP CONSTRAINT customer_history_pkey', s.shop);
-        EXECUTE format($sql$
-            WITH emptied AS (DELETE FROM %1$I.change_queue RETURNING 1), heeded AS (DELETE FROM %1$I.attention),
-            inserted AS (
-                INSERT INTO %1$I.customer_history (customer_id, history, channel, score, segment, tier) %2$s RETURNING 1
-            )
-            SELECT (SELECT count(*) FROM emptied), (SELECT count(*) FROM inserted)
-            $sql$, s.shop, fresh) INTO counts.taken, counts.written;
+    END IF;
+    EXECUTE statement INTO counts.taken, counts.written USING noting;
+    IF is_first THEN
         EXECUTE format('ALTER TABLE %I.customer_history ADD PRIMARY KEY (customer_id)', s.shop);
         EXECUTE format('ANALYZE %I.customer_history', s.shop);
-    ELSE
-        EXECUTE format($sql$
-            WITH emptied AS (DELETE FROM %1$I.change_queue RETURNING 1), heeded AS (DELETE FROM %1$I.attention),
-            differing AS MATERIALIZED (
-                SELECT coalesce(o.customer_id, n.customer_id) AS customer_id, o.ctid AS tid, n.history IS NULL AS is_gone,
-                       n.history, n.channel, n.score, n.segment, n.tier,
-                       o.score AS score_before, o.segment AS segment_before, o.tier AS tier_before
-                FROM (%2$s) AS n FULL JOIN %1$I.customer_history AS o ON n.customer_id %3$s o.customer_id
-                WHERE n.history IS NULL OR o.history IS NULL OR n.history OPERATOR(crm.<>) o.history
-                      OR n.channel IS DISTINCT FROM o.channel
-                      OR n.score IS DISTINCT FROM o.score OR n.segment IS DISTINCT FROM o.segment
-                      OR n.tier IS DISTINCT FROM o.tier
-            ), inserted AS (
-                INSERT INTO %1$I.customer_history (customer_id, history, channel, score, segment, tier)
-                SELECT d.customer_id, d.history, d.channel, d.score, d.segment, d.tier
-                FROM differing AS d
-                WHERE d.tid IS NULL
-            ), updated AS (
-                UPDATE %1$I.customer_history AS h
-                SET history = d.history, channel = d.channel, score = d.score, segment = d.segment, tier = d.tier
-                FROM differing AS d
-                WHERE h.ctid = d.tid AND NOT d.is_gone
-            ), deleted AS (
-                DELETE FROM %1$I.customer_history AS h USING differing AS d WHERE h.ctid = d.tid AND d.is_gone
-            ), noted AS (
-                %4$s
-            )
-            SELECT (SELECT count(*) FROM emptied), (SELECT count(*) FROM differing)
-            $sql$, s.shop, fresh, crm.shop_equality(s.shop), crm.note_sql(s.shop, '$1', 'differing', '$2'))
-        INTO counts.taken, counts.written USING day, s.answers_kept IS NOT NULL;
     END IF;
     RETURN counts;
 END $$;
 
 COMMENT ON FUNCTION crm.rebuild_histories(crm.shop, timestamptz) IS
-'Reads all orders of a shop in one pass, writes the customers that differ, and makes the noted changes void. A part of crm.refresh and crm.rebuild.';
+'Reads all orders of a shop in one pass, scores all customers, writes those that differ, and makes the noted changes void. A part of crm.refresh and crm.rebuild.';

@@ -1,32 +1,54 @@
 -- Scores of a shop: functions of a customer's own history, of as_of and of the cut points that are in force.
 
--- The alias a has score, segment and tier; c is the row of the shop's table scoring.
-CREATE FUNCTION crm.answer_sql(history text) RETURNS text
+-- Written out, because every row of a large table passes here: one call for the score, and no join for each row.
+CREATE FUNCTION crm.answer_sql(shop name, histories text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN pg_catalog.format($sql$
-    LATERAL (SELECT crm.rfm(%s, c.as_of, c.lookback) AS measures OFFSET 0) AS measured,
-    LATERAL (SELECT crm.rfm_grade(measured.measures, c.bands) AS score OFFSET 0) AS graded,
-    LATERAL (SELECT (100 * crm.r(graded.score) + 10 * crm.f(graded.score) + crm.m(graded.score))::smallint AS score,
-                    crm.rfm_segment(graded.score, c.map) AS segment,
-                    c.tier_names[greatest(width_bucket((measured.measures).monetary, c.tier_bounds), 1)] AS tier) AS a
-    $sql$, history);
+    (SELECT r.*, crm.rfm_score(r.history, c.as_of, c.lookback, c.bands) AS graded,
+            c.as_of, c.lookback, c.map, c.tier_names, c.tier_bounds
+     FROM %s AS r, (SELECT * FROM %I.scoring LIMIT 1) AS c
+     OFFSET 0) AS g,
+    LATERAL (SELECT (100 * crm.r(g.graded) + 10 * crm.f(g.graded) + crm.m(g.graded))::smallint AS score,
+                    crm.rfm_segment(g.graded, g.map) AS segment,
+                    CASE WHEN g.tier_names IS NOT NULL AND g.graded IS NOT NULL
+                         THEN g.tier_names[greatest(width_bucket((crm.rfm(g.history, g.as_of, g.lookback)).monetary,
+                                                                 g.tier_bounds), 1)] END AS tier) AS a
+    $sql$, histories, shop);
 
-COMMENT ON FUNCTION crm.answer_sql(text) IS
-'The FROM items that give score, segment and tier of a history. A part of crm.refresh.';
+COMMENT ON FUNCTION crm.answer_sql(name, text) IS
+'The FROM items that give score, segment and tier, as a, of rows with a history, which are g. A part of crm.refresh.';
 
+CREATE FUNCTION crm.stored_sql(shop name) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN pg_catalog.format('(SELECT h.ctid AS tid, h.* FROM %I.customer_history AS h)', shop);
+
+COMMENT ON FUNCTION crm.stored_sql(name) IS 'The FROM item of the stored customers of a shop. A part of crm.refresh.';
+
+-- Dearer than it looks, were it ON CONFLICT. LIMIT makes each look-up one in the index.
 CREATE FUNCTION crm.note_sql(shop name, day text, changed text, condition text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE
 RETURN pg_catalog.format($sql$
-    INSERT INTO %1$I.answer_change AS a (day, customer_id, score_before, segment_before, tier_before, score, segment, tier)
-    SELECT %2$s, n.customer_id, n.score_before, n.segment_before, n.tier_before, n.score, n.segment, n.tier
-    FROM %3$I AS n
-    WHERE %4$s AND (n.score IS DISTINCT FROM n.score_before OR n.segment IS DISTINCT FROM n.segment_before
-                    OR n.tier IS DISTINCT FROM n.tier_before)
-    ON CONFLICT (customer_id, day) DO UPDATE SET score = excluded.score, segment = excluded.segment, tier = excluded.tier
-    $sql$, shop, day, changed, condition);
+    noting AS MATERIALIZED (
+        SELECT n.customer_id, n.score_before, n.segment_before, n.tier_before, n.score, n.segment, n.tier, on_day.day, a.tid
+        FROM (SELECT %5$s AS day) AS on_day, %2$I AS n
+             LEFT JOIN LATERAL (SELECT x.ctid AS tid FROM %1$I.answer_change AS x
+                                WHERE x.customer_id %4$s n.customer_id AND x.day = %5$s LIMIT 1) AS a ON true
+        WHERE %3$s AND (n.score IS DISTINCT FROM n.score_before OR n.segment IS DISTINCT FROM n.segment_before
+                        OR n.tier IS DISTINCT FROM n.tier_before)
+    ), noted AS (
+        INSERT INTO %1$I.answer_change (day, customer_id, score_before, segment_before, tier_before, score, segment, tier)
+        SELECT n.day, n.customer_id, n.score_before, n.segment_before, n.tier_before, n.score, n.segment, n.tier
+        FROM noting AS n
+        WHERE n.tid IS NULL
+    ), noted_again AS (
+        UPDATE %1$I.answer_change AS a SET score = n.score, segment = n.segment, tier = n.tier
+        FROM noting AS n
+        WHERE a.ctid = n.tid
+    )
+    $sql$, shop, changed, condition, crm.shop_equality(shop), day);
 
 COMMENT ON FUNCTION crm.note_sql(name, text, text, text) IS
-'The INSERT that notes changed answers in answer_change. A part of crm.refresh.';
+'The WITH items that note the changed answers of a day in answer_change, of rows with answers and answers before; once a customer and day. A part of crm.refresh.';
 
 CREATE FUNCTION crm.rfm_map_digest(map name) RETURNS text
     LANGUAGE sql STABLE
@@ -54,7 +76,7 @@ END $$;
 COMMENT ON FUNCTION crm.must_rescore(crm.shop, timestamptz) IS
 'Whether all customers of a shop have to be scored: on a new day, for other settings or another content of the map. A part of crm.refresh.';
 
-CREATE FUNCTION crm.roll_scoring(s crm.shop, as_of timestamptz, from_orders boolean) RETURNS void
+CREATE FUNCTION crm.roll_scoring(s crm.shop, as_of timestamptz, from_orders boolean) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -63,17 +85,18 @@ DECLARE
     lookback CONSTANT interval := make_interval(secs => extract(epoch FROM
         as_of - ((as_of AT TIME ZONE s.zone) - s.span) AT TIME ZONE s.zone)::float8);
     cuts crm.rfm_bands := s.bands;
-    day_before date;
-    was_stale boolean;
+    before record;
+    goes_back boolean;
 BEGIN
-    EXECUTE format('SELECT c.day, c.is_stale FROM %I.scoring AS c', s.shop) INTO STRICT day_before, was_stale;
-    IF day < day_before THEN
+    EXECUTE format('SELECT c.day, c.known_since, c.is_stale FROM %I.scoring AS c', s.shop) INTO STRICT before;
+    goes_back := coalesce(day < before.day, false);
+    IF goes_back THEN
         EXECUTE format('DELETE FROM %I.answer_change', s.shop);
-        EXECUTE format('UPDATE %I.scoring SET known_since = NULL', s.shop);
         EXECUTE format('DELETE FROM %I.band WHERE valid_from > $1', s.shop) USING day;
+        EXECUTE format('DELETE FROM %I.model WHERE fitted_on > $1', s.shop) USING day;
     END IF;
     IF s.grades IS NOT NULL THEN
-        cuts := crm.review_bands(s, day, as_of, lookback, from_orders, was_stale);
+        cuts := crm.review_bands(s, day, as_of, lookback, from_orders, before.is_stale);
     END IF;
     EXECUTE format($sql$
         UPDATE %I.scoring
@@ -81,9 +104,9 @@ BEGIN
             tier_names = (SELECT array_agg(t.tier) FROM unnest($6) AS t),
             tier_labels_ja = (SELECT array_agg(coalesce(t.label_ja, t.tier)) FROM unnest($6) AS t),
             tier_bounds = (SELECT array_agg(t.at_least) FROM unnest($6) AS t),
-            is_stale = false, known_since = coalesce(known_since, $1)
+            is_stale = false, known_since = CASE WHEN $7 THEN $1 ELSE coalesce(known_since, $1) END
         $sql$, s.shop)
-    USING day, as_of, lookback, cuts, s.map, s.tiers;
+    USING day, as_of, lookback, cuts, s.map, s.tiers, goes_back;
     EXECUTE format('DELETE FROM %I.segment_label', s.shop);
     EXECUTE format('INSERT INTO %I.segment_label (segment, label, label_ja, position) '
                    'SELECT m.segment, m.label, m.label_ja, row_number() OVER (ORDER BY coalesce(r.position, 1000)) '
@@ -91,10 +114,11 @@ BEGIN
                    '      WHERE x.segment IS NOT NULL) AS m '
                    'LEFT JOIN crm.rfm_map_rule AS r ON r.map = $1 AND r.segment = m.segment', s.shop)
     USING s.map;
+    RETURN s.answers_kept IS NOT NULL AND before.known_since IS NOT NULL AND NOT goes_back;
 END $$;
 
 COMMENT ON FUNCTION crm.roll_scoring(crm.shop, timestamptz, boolean) IS
-'Moves what scores depend on, in the table scoring, to a day and to the settings of the shop; the scores themselves have to follow. A part of crm.refresh.';
+'Moves what scores depend on, in the table scoring, to a day and to the settings of the shop; the scores themselves have to follow. Returns whether changes of answers are to be noted: not from the first answers, nor when the shop goes back to an earlier day. A part of crm.refresh.';
 
 CREATE FUNCTION crm.review_bands(s crm.shop, day date, as_of timestamptz, lookback interval, from_orders boolean, anew boolean)
     RETURNS crm.rfm_bands
@@ -112,10 +136,7 @@ BEGIN
         RETURN decided.bands;
     END IF;
     EXECUTE format('SELECT (q.cuts).* FROM (SELECT crm.rfm_quantiles(crm.rfm(h.history, $1, $2), $3) AS cuts FROM %s AS h) AS q',
-                   CASE WHEN from_orders
-                        THEN format('crm.histories_by_channel(%L, NULL::%s)', crm.shop_select(s, crm.shop_source(s)),
-                                    crm.shop_customer_type(s.shop))
-                        ELSE format('%I.customer_history', s.shop) END)
+                   CASE WHEN from_orders THEN crm.shop_histories(s) ELSE format('%I.customer_history', s.shop) END)
     INTO cuts USING as_of, lookback, s.grades;
     IF cuts IS NOT NULL THEN
         EXECUTE format('INSERT INTO %I.band (valid_from, bands) VALUES ($1, $2) '
@@ -127,36 +148,78 @@ END $$;
 COMMENT ON FUNCTION crm.review_bands(crm.shop, date, timestamptz, interval, boolean, boolean) IS
 'The quantile cut points of a shop that are in force on a day: those decided in the same quarter, or new ones, which are kept in the table band. NULL while there are no customers. A part of crm.refresh.';
 
-CREATE FUNCTION crm.rescore(s crm.shop, as_of timestamptz) RETURNS crm.refresh_counts
+CREATE FUNCTION crm.score_all(s crm.shop, noting boolean) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    counts crm.refresh_counts := (0, 0, 0, false);
+    written bigint;
 BEGIN
-    PERFORM crm.roll_scoring(s, as_of, false);
     EXECUTE format($sql$
         WITH differing AS MATERIALIZED (
-            SELECT h.ctid AS tid, h.customer_id, a.score, a.segment, a.tier,
-                   h.score AS score_before, h.segment AS segment_before, h.tier AS tier_before
-            FROM %1$I.customer_history AS h, (SELECT * FROM %1$I.scoring LIMIT 1) AS c, %2$s
-            WHERE a.score IS DISTINCT FROM h.score OR a.segment IS DISTINCT FROM h.segment OR a.tier IS DISTINCT FROM h.tier
+            SELECT g.tid, g.customer_id, a.score, a.segment, a.tier,
+                   g.score AS score_before, g.segment AS segment_before, g.tier AS tier_before
+            FROM %2$s
+            WHERE a.score IS DISTINCT FROM g.score OR a.segment IS DISTINCT FROM g.segment OR a.tier IS DISTINCT FROM g.tier
         ), updated AS (
             UPDATE %1$I.customer_history AS h
             SET score = d.score, segment = d.segment, tier = d.tier
             FROM differing AS d
             WHERE h.ctid = d.tid
-        ), noted AS (
-            %3$s
-        )
+        ), %3$s
         SELECT count(*) FROM differing
-        $sql$, s.shop, crm.answer_sql('h.history'), crm.note_sql(s.shop, '$1', 'differing', '$2'))
-    INTO counts.written
-    USING (as_of AT TIME ZONE s.zone)::date, s.answers_kept IS NOT NULL;
-    RETURN counts;
+        $sql$, s.shop, crm.answer_sql(s.shop, crm.stored_sql(s.shop)), crm.note_sql(s.shop, format('(SELECT day FROM %I.scoring)', s.shop), 'differing', '$1'))
+    INTO written USING noting;
+    RETURN written;
 END $$;
 
-COMMENT ON FUNCTION crm.rescore(crm.shop, timestamptz) IS
-'Scores all customers of a shop as of a day and writes the scores that differ. A part of crm.refresh.';
+COMMENT ON FUNCTION crm.score_all(crm.shop, boolean) IS
+'Scores all customers of a shop as of its day, writes the scores that differ, and notes the changes where asked to; returns how many. A part of crm.refresh.';
+
+CREATE FUNCTION crm.fit_models(s crm.shop, as_of timestamptz) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    day CONSTANT date := (as_of AT TIME ZONE s.zone)::date;
+    fit_sql CONSTANT text := 'SELECT (f.model).* FROM (SELECT crm.%s(h.history, $1, $2) AS model FROM %I.customer_history AS h) AS f';
+    calendar CONSTANT crm.calendar := crm.calendar('week', s.zone);
+    is_due boolean;
+    churn crm.mbgnbd;
+    spend crm.gamma_gamma;
+    notes text;
+BEGIN
+    EXECUTE format('SELECT coalesce(max(date_trunc(''month'', m.fitted_on::timestamp)) <> date_trunc(''month'', $1::timestamp), true) '
+                   'FROM %I.model AS m', s.shop)
+    INTO is_due USING day;
+    IF s.horizon IS NULL THEN
+        EXECUTE format('UPDATE %I.scoring SET churn_model = NULL, spend_model = NULL WHERE NOT (churn_model IS NULL)', s.shop);
+        RETURN;
+    ELSIF NOT is_due THEN
+        -- back again after a time without
+        EXECUTE format('UPDATE %1$I.scoring AS c SET churn_model = m.churn, spend_model = m.spend FROM %1$I.model AS m '
+                       'WHERE c.churn_model IS NULL AND NOT (m.churn IS NULL) '
+                       'AND m.fitted_on = (SELECT max(x.fitted_on) FROM %1$I.model AS x)', s.shop);
+        RETURN;
+    END IF;
+    BEGIN
+        EXECUTE format(fit_sql, 'mbgnbd_fit', s.shop) INTO churn USING calendar, as_of;
+    EXCEPTION WHEN invalid_parameter_value THEN
+        notes := SQLERRM; -- too few orders yet
+    END;
+    BEGIN
+        EXECUTE format(fit_sql, 'gamma_gamma_fit', s.shop) INTO spend USING calendar, as_of;
+    EXCEPTION WHEN invalid_parameter_value THEN
+        notes := concat_ws('; ', nullif(notes, SQLERRM), SQLERRM);
+    END;
+    IF NOT (churn IS NULL) OR notes IS NOT NULL THEN -- a row without a NULL is something else
+        EXECUTE format('INSERT INTO %I.model (fitted_on, churn, spend, note) VALUES ($1, $2, $3, $4) ON CONFLICT (fitted_on) DO UPDATE '
+                       'SET churn = excluded.churn, spend = excluded.spend, note = excluded.note', s.shop)
+        USING day, churn, spend, notes;
+        EXECUTE format('UPDATE %I.scoring SET churn_model = $1, spend_model = $2', s.shop) USING churn, spend;
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION crm.fit_models(crm.shop, timestamptz) IS
+'Fits the lifetime models of a shop where this month has none yet, by its stored histories. A part of crm.refresh.';
 
 CREATE FUNCTION crm.prune_answers(s crm.shop) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

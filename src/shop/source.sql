@@ -1,13 +1,6 @@
 -- The orders of a shop as SQL: the same text is read from the whole table, and from the changed rows in a trigger.
 -- Everything runs with search_path = pg_catalog, pg_temp, so that nobody can slip in a function or an operator.
 
-CREATE FUNCTION crm.histories_by_channel(query text, key anyelement)
-    RETURNS TABLE(customer_id anyelement, history crm.history, channel text)
-    LANGUAGE c STABLE PARALLEL UNSAFE COST 1000000 ROWS 100000 AS 'MODULE_PATHNAME', 'crm_shop_histories';
-
-COMMENT ON FUNCTION crm.histories_by_channel(text, anyelement) IS
-'As crm.histories(query, key), with the value of the query''s optional fourth column at the first purchase, as text: the entry channel. Of several purchases at the same microsecond, the value that sorts first, NULL before all. Errors: as crm.histories; 54000 more than 10000 values.';
-
 CREATE FUNCTION crm.shop_source(s crm.shop) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN s.is_query THEN '(' || s.orders || E'\n)' ELSE s.orders END;
@@ -66,9 +59,10 @@ BEGIN ATOMIC
         WHEN s.refund_amount IS NULL
         THEN pg_catalog.format('SELECT %s AS customer_id, %s AS ordered_at, %s AS amount%s FROM %s AS o WHERE %s',
                                crm.shop_key(s), ordered_at, crm.shop_amount(s), channel, source, crm.shop_condition(s))
-        ELSE pg_catalog.format('SELECT %s AS customer_id, e.ordered_at, e.amount%s FROM %s AS o '
-                               'CROSS JOIN LATERAL (VALUES (%s, %s), (%s, nullif(-abs(%s), 0))) AS e (ordered_at, amount) '
-                               'WHERE %s AND e.amount IS NOT NULL',
+        -- names that no column of the orders has: the settings may name theirs without a table
+        ELSE pg_catalog.format('SELECT %s AS customer_id, e.crm_at AS ordered_at, e.crm_amount AS amount%s FROM %s AS o '
+                               'CROSS JOIN LATERAL (VALUES (%s, %s), (%s, nullif(-abs(%s), 0))) AS e (crm_at, crm_amount) '
+                               'WHERE %s AND e.crm_amount IS NOT NULL',
                                crm.shop_key(s), channel, source, ordered_at, crm.shop_amount(s),
                                CASE WHEN s.refunded_at IS NULL THEN ordered_at
                                     ELSE pg_catalog.format('coalesce(%s, %s)',
@@ -132,6 +126,16 @@ END $$;
 
 COMMENT ON FUNCTION crm.shop_type(text, text) IS 'The type of an expression over the orders of a shop. A part of crm.create_shop.';
 
+CREATE FUNCTION crm.shop_histories(s crm.shop) RETURNS text
+    LANGUAGE sql
+RETURN pg_catalog.format('crm.histories(%L, NULL::%s)',
+                         pg_catalog.format('SELECT e.customer_id, e.ordered_at, e.amount FROM (%s) AS e',
+                                           crm.shop_select(s, crm.shop_source(s))),
+                         crm.shop_type(crm.shop_key(s), crm.shop_source(s)));
+
+COMMENT ON FUNCTION crm.shop_histories(crm.shop) IS
+'The FROM item of all histories of a shop, by a pass over its orders. A part of crm.create_shop.';
+
 CREATE FUNCTION crm.shop_orders(orders text, search_path text) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -168,7 +172,7 @@ BEGIN
     SELECT * INTO setting
     FROM (VALUES ('name', s.shop::text), ('orders', s.orders), ('customer_id', s.customer_id),
                  ('ordered_at', s.ordered_at), ('amount', s.amount), ('amount_divisor', s.amount_divisor::text),
-                 ('zone', s.zone), ('map', s.map::text), ('repeat_within', s.repeat_within::text),
+                 ('zone', s.zone), ('map', s.map::text), ('repeat_within', s.repeat_within::text), ('yearly_discount', s.yearly_discount::text),
                  ('batch_rows', s.batch_rows::text)) AS v (name, value)
     WHERE v.value IS NULL OR btrim(v.value) = ''
     LIMIT 1;
@@ -279,6 +283,8 @@ DECLARE
     step record;
 BEGIN
     PERFORM crm.rfm(sample, '2000-01-02', s.span);
+    PERFORM crm.clv(sample, crm.mbgnbd(1, 1, 1, 1, 'week UTC'), crm.gamma_gamma(2, 2, 2, 'week UTC'), '2000-01-02',
+                    coalesce(s.horizon, interval '1 year'), s.yearly_discount);
     IF num_nonnulls(s.bands, s.grades) <> 1 THEN
         RAISE invalid_parameter_value USING
             MESSAGE = 'bands and grades exclude each other',
@@ -320,18 +326,3 @@ END $$;
 COMMENT ON FUNCTION crm.check_shop_scoring(crm.shop) IS
 'Checks the settings of a shop that scores depend on. Errors: 22023, and 42704 for an unknown map. A part of crm.create_shop.';
 
-CREATE FUNCTION crm.shop_equality(shop name) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    -- = of the primary key's operator class: with a pinned search_path, a plain = would miss that of citext and the like
-    SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname)
-    FROM pg_catalog.pg_index AS i
-         JOIN pg_catalog.pg_opclass AS c ON c.oid = i.indclass[0]
-         JOIN pg_catalog.pg_amop AS a ON a.amopfamily = c.opcfamily AND a.amopstrategy = 3
-                                         AND a.amoplefttype = c.opcintype AND a.amoprighttype = c.opcintype
-         JOIN pg_catalog.pg_operator AS o ON o.oid = a.amopopr
-         JOIN pg_catalog.pg_namespace AS n ON n.oid = o.oprnamespace
-    WHERE i.indrelid = pg_catalog.to_regclass(pg_catalog.format('%I.customer_history', shop)) AND i.indisprimary;
-END;
-
-COMMENT ON FUNCTION crm.shop_equality(name) IS 'The operator that tells the customers of a shop apart. A part of crm.create_shop.';

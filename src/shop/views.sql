@@ -40,6 +40,12 @@ BEGIN
                c.tier_bounds[t.step + 1] - (m.measures).monetary AS to_next_tier,
                round((m.measures).recency * (crm.orders(k.history) - 1) / nullif(extract(epoch FROM
                    crm.last_order(k.history) - crm.first_order(k.history)) / 86400, 0), 2) AS dormancy,
+               crm.p_alive(k.history, c.churn_model, c.as_of) AS p_alive,
+               crm.churn_risk(k.history, c.churn_model, c.as_of) AS churn_risk,
+               crm.expected_orders(k.history, c.churn_model, c.as_of, %4$s) AS expected_orders,
+               crm.next_order(k.history, c.churn_model, c.as_of) AS next_order_at,
+               (crm.next_order(k.history, c.churn_model, c.as_of) AT TIME ZONE %2$L)::date AS next_order_date,
+               round(crm.clv(k.history, c.churn_model, c.spend_model, c.as_of, %4$s, %5$s)::numeric, 2) AS clv,
                crm.cohort(k.history, %3$s) AS cohort_month,
                h.channel AS entry_channel,
                c.as_of,
@@ -51,7 +57,7 @@ BEGIN
              CROSS JOIN LATERAL (SELECT greatest(width_bucket((m.measures).monetary, c.tier_bounds), 1) AS step) AS t
              LEFT JOIN %1$I.segment_label AS l ON l.segment = h.segment
         WHERE h.score IS NOT NULL
-        $sql$, s.shop, s.zone, month);
+        $sql$, s.shop, s.zone, month, format('%L::interval', s.horizon), s.yearly_discount);
     EXECUTE format($sql$
         CREATE OR REPLACE VIEW %1$I.rfm_segment AS
         SELECT l.position, l.segment, l.label, l.label_ja, coalesce(n.customers, 0) AS customers,
@@ -142,7 +148,7 @@ BEGIN
         CREATE OR REPLACE VIEW %1$I.refresh_log AS
         SELECT r.run, r.kind, r.status, r.started_at, (r.started_at AT TIME ZONE %2$L)::date AS started_date, r.finished_at,
                round(extract(epoch FROM r.finished_at - r.started_at), 3) AS seconds, r.as_of,
-               (r.as_of AT TIME ZONE %2$L)::date AS as_of_date, r.batches, r.changes, r.customers, r.held, r.rebuilt,
+               (r.as_of AT TIME ZONE %2$L)::date AS as_of_date, r.waiting, r.batches, r.changes, r.customers, r.held, r.rebuilt,
                r.rescored, r.note, r.error
         FROM crm.refresh_run AS r
         WHERE r.shop = %3$L
@@ -180,6 +186,12 @@ RETURN '{
         "next_tier": "The next higher tier; NULL at the top.",
         "to_next_tier": "How much monetary lacks to the next tier.",
         "dormancy": "Days since the last purchase by the customer''s own mean days between purchases: 1 is when the next one is due, 2 is twice as late. NULL with one purchase.",
+        "p_alive": "Probability that he or she is still a customer, by the MBG/NBD model of the shop; NULL without a model.",
+        "churn_risk": "The risk that he or she has left: low, medium or high.",
+        "expected_orders": "Further orders to expect within the shop''s horizon; orders of one day count once.",
+        "next_order_at": "When half of all customers with the same purchases have bought again.",
+        "next_order_date": "Its date in the shop''s zone.",
+        "clv": "Present value of what to expect within the horizon (CLV), discounted by the shop''s yearly_discount.",
         "cohort_month": "First date of the month of the first purchase.",
         "entry_channel": "Channel of the first purchase.",
         "as_of": "The last microsecond of the day that all numbers are for.",
@@ -261,6 +273,7 @@ RETURN '{
         "seconds": "How long it took.",
         "as_of": "End of the day that the answers are for.",
         "as_of_date": "That day.",
+        "waiting": "Changes of orders that waited when it began.",
         "batches": "Transactions that did something.",
         "changes": "Changes of orders applied.",
         "customers": "Customers written.",

@@ -33,10 +33,17 @@ my %values = (
         FROM generate_series(1, 60) AS g, unnest('{1 day, 1 hour, 1 minute, 1 second, 1 microsecond}'::interval[]) AS step
         GROUP BY step},
     rfm_score => q{SELECT score::crm.rfm_score FROM unnest('{111,543,999,129,555}'::text[]) AS score},
+    idset => q{
+        SELECT text::crm.idset
+        FROM unnest('{"{}", "{-1}", "{1,2,5}", "{0,1000000000000,-1000000000000}", "{1..100000}", "{-70000..-1,5,100..70000}",
+            "{-9223372036854775808,9223372036854775807}"}'::text[]) AS text
+        UNION ALL
+        SELECT crm.idset(g * step) FROM generate_series(1, 9000) AS g, unnest('{2, 7, 65536, 1000003}'::bigint[]) AS step
+        GROUP BY step},
     calendar => q{
         SELECT text::crm.calendar
         FROM unnest('{day UTC,month Asia/Tokyo,30 days America/New_York,year <+09>-09,week Etc/GMT+5}'::text[]) AS text});
-my %names = (history => qr/crm\.history/, rfm_score => qr/crm\.rfm_score/, calendar => qr/calendar|time zone/);
+my %names = (history => qr/crm\.history/, rfm_score => qr/crm\.rfm_score/, idset => qr/crm\.idset/, calendar => qr/calendar|time zone/);
 
 sub random_bytes { return join('', map { chr(int(rand(256))) } 1 .. $_[0]) }
 sub pick { return $_[ int(rand(@_)) ] }

@@ -23,6 +23,8 @@ sql(q{
         FILTER (WHERE g > 0), '[]') AS h
     FROM unnest('{0, 1, 2, 10, 50, 4000}'::int[]) AS n, generate_series(0, n) AS g GROUP BY n;
 
+    CREATE TABLE sets AS SELECT n, crm.idset(g * n) AS s FROM generate_series(1, 20) AS n, generate_series(1, 3000) AS g GROUP BY n;
+
     -- what this session holds: in PostgreSQL's memory contexts, and in kB as the operating system sees it
     CREATE FUNCTION held() RETURNS bigint VOLATILE LANGUAGE plpgsql AS $$
         BEGIN RETURN (SELECT sum(total_bytes) FROM pg_backend_memory_contexts); END $$;
@@ -48,6 +50,7 @@ my %of_history = map { $_ => 1 } (
     q{crm.tenure(h, '2026-01-01')}, 'crm.intervals(h)', q{crm.per(h, 'month Asia/Tokyo')},
         q{crm.cohort(h, 'week Asia/Tokyo')},
     '(SELECT crm.rollup(x) FROM (VALUES (h), (h)) AS v(x))',
+    q{crm.dormancy(h, timestamptz '2025-01-01' + g * interval '1 minute')}, q{crm.dormancy(h, '2026-01-01', g)},
     q{crm.rfm(h, timestamptz '2026-01-01' + g * interval '1 minute', '1 year')}, q{crm.cpm(h, '2026-01-01')},
         q{crm.cpm_label_ja(crm.cpm(h, '2026-01-01'))});
 my %of_number = map { $_ => 1 } (
@@ -61,7 +64,15 @@ my %of_number = map { $_ => 1 } (
     q{(SELECT crm.rfm(timestamptz '2025-01-01', i::numeric, '2026-01-01', NULL) FROM generate_series(1, 100) AS i)},
     q{(SELECT crm.orders(crm.history(timestamptz '2025-01-01', i + 0.5)) FROM generate_series(1, 100) AS i)},
     q{(SELECT max(s) FROM (SELECT crm.grade(i % 7, 5) OVER () AS s FROM generate_series(1, 10) AS i) AS o)},
-        q{crm.calendar('month', 'Asia/Tokyo')});
+        q{crm.calendar('month', 'Asia/Tokyo')},
+    q{('{1..70000}'::crm.idset - crm.idset_range(g, g + 5))::text}, q{crm.idset_range(g, 100000)::text::crm.idset},
+        q{crm.idset_send(crm.idset_range(g, g + 9) | '{1,5,100000}')}, q{crm.ids(crm.idset_range(1, 10) # crm.idset_range(g, g + 9))},
+    q{crm.contains((ARRAY['{1,2}', '{3}']::crm.idset[])[g % 2 + 1], g)},
+        q{(SELECT crm.idset(i * g) FROM generate_series(1, 20) AS i)},
+    q{(SELECT crm.idset_union(crm.idset_range(i, g % 100)) FROM generate_series(1, 3) AS i)},
+        q{(SELECT crm.idset_intersection(crm.idset_range(i, g % 100)) FROM generate_series(1, 3) AS i)},
+    q{crm.tier(g)}, q{crm.tier(g, ROW (ARRAY['low', 'high'], ARRAY[0, g])::crm.tier_ladder)},
+        q{(SELECT crm.signal_trend(now(), i * g) FROM generate_series(1, 20) AS i)});
 for my $expression (sort(keys %of_history), sort keys %of_number)
 {
     my $source = $of_history{$expression}
@@ -97,6 +108,11 @@ my %statements = (
         FROM crm.histories('SELECT hashint8extended(g, 1), now(), g FROM generate_series(1, 400000) AS g')} ],
     'aggregates' => [ 300, q{SELECT count(crm.history(at, amount)), count(crm.rfm(at, amount, '2026-01-01', NULL))
         FROM orders GROUP BY customer} ],
+    'another stored set for each row' => [ 30, q{SELECT count(*) FROM sets AS a JOIN sets AS b ON crm.intersection_cardinality(a.s, b.s) > 0
+        WHERE crm.contains(a.s, b.n)} ],
+    'members' => [ 300, q{SELECT count(*) FROM sets, crm.members(s)} ],
+    'members left in the middle' => [ 3000, q{SELECT crm.members(s) FROM sets LIMIT 5} ],
+    'a set that is wrong' => [ 20000, q{SELECT '{1,2,x}'::crm.idset} ],
     'text that is wrong' => [ 20000, q{SELECT '[["2026-01-01T00:00:00Z",1],x]'::crm.history} ],
     'a score that is wrong' => [ 20000, q{SELECT crm.rfm_score(0, 1, 1)} ],
     'an overflow in an aggregate' => [ 3000, q{SELECT crm.history(now(), a)

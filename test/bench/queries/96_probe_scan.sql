@@ -1,0 +1,3 @@
+-- key: probe_scan
+-- title: scan of all customers
+SELECT count(*), sum(id) FROM customer
