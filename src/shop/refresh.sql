@@ -106,9 +106,7 @@ BEGIN
         UPDATE crm.own_refresh_run AS x SET note = concat_ws('; ', note, reason) WHERE x.run = advance_run.run;
         RETURN true; -- commit: the triggers' lock is on the platform's table
     END IF;
-    -- Also where only noted changes are applied, the owner must still be allowed to read the orders.
-    EXECUTE format('SELECT FROM (%s) AS entries LIMIT 0', crm.shop_select(s, crm.shop_source(s)));
-
+    PERFORM crm.check_rights(s);
     reason := crm.reason_to_rebuild(s, r);
     IF reason IS NOT NULL THEN
         counts := crm.rebuild_histories(s, r.as_of);
@@ -143,6 +141,28 @@ END $$;
 
 COMMENT ON FUNCTION crm.advance_run(bigint) IS
 'What is to be done next in a run, in one transaction: a batch of changes and, after the last, the scores of a new day; or a pass over all orders. Returns whether more is left. A part of crm.refresh.';
+
+-- Applying noted changes reads no order, and must not count what the owner may not read. This takes no lock on them.
+CREATE FUNCTION crm.check_rights(s crm.shop) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    relation CONSTANT regclass := CASE WHEN NOT s.is_query THEN to_regclass(s.orders) END;
+BEGIN
+    IF NOT has_any_column_privilege(relation, 'SELECT') THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = format('permission denied for orders %s of shop "%s"', relation, s.shop),
+            HINT = format('GRANT SELECT ON %s TO %I;', relation, current_user);
+    ELSIF row_security_active(relation) THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = format('reading %s would be affected by row-level security policies', relation),
+            DETAIL = 'A shop counts all of its orders or none.',
+            HINT = format('Let %I read them all, or give the shop a view of those that it shall count.', current_user);
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION crm.check_rights(crm.shop) IS
+'Refuses to go on where the current user may not read the orders of a shop, or only some of them. A part of crm.refresh. Errors: 42501.';
 
 CREATE FUNCTION crm.reason_to_rebuild(s crm.shop, r crm.refresh_run) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -399,6 +419,11 @@ AS $$
 DECLARE
     counts crm.refresh_counts := (0, 0, 0, false);
     noting CONSTANT boolean := crm.roll_scoring(s, as_of, true);
+    -- The platform may have widened its customer ids: they are read as the shop keeps them, as long as they fit.
+    customer_type CONSTANT text := crm.shop_customer_type(s.shop);
+    orders CONSTANT text := format('SELECT e.customer_id::%s, e.ordered_at, e.amount%s FROM (%s) AS e', customer_type,
+                                   CASE WHEN s.channel IS NOT NULL THEN ', e.channel' END,
+                                   crm.shop_select(s, crm.shop_source(s)));
     is_first boolean;
     stored text;
     statement text;
@@ -409,7 +434,10 @@ BEGIN
                      'AND a.segment IS NOT DISTINCT FROM g.segment AND a.tier IS NOT DISTINCT FROM g.tier '
                      'THEN g.history END, g.channel FROM %s', crm.answer_sql(s.shop, crm.stored_sql(s.shop)));
     statement := format($sql$
-        WITH emptied AS (DELETE FROM %1$I.change_queue RETURNING 1), heeded AS (DELETE FROM %1$I.attention),
+        WITH emptied AS (DELETE FROM %1$I.change_queue RETURNING 1), heeded AS (
+            DELETE FROM %1$I.attention AS a -- what one snapshot may not have seen stays: orders written before the triggers were there
+            WHERE current_setting('transaction_isolation') = 'read committed' OR a.noted_at < transaction_timestamp()
+        ),
         differing AS MATERIALIZED (
             SELECT g.customer_id, g.place, g.history, g.channel, a.score, a.segment, a.tier,
                    h.score AS score_before, h.segment AS segment_before, h.tier AS tier_before
@@ -431,8 +459,7 @@ BEGIN
         ), %3$s
         SELECT (SELECT count(*) FROM emptied), (SELECT count(*) FROM differing)
         $sql$, s.shop,
-        crm.answer_sql(s.shop, format('crm.history_changes(%L, %L, NULL::%s)', crm.shop_select(s, crm.shop_source(s)),
-                                      stored, crm.shop_customer_type(s.shop))),
+        crm.answer_sql(s.shop, format('crm.history_changes(%L, %L, NULL::%s)', orders, stored, customer_type)),
         crm.note_sql(s.shop, format('(SELECT day FROM %I.scoring)', s.shop), 'differing', '$1'));
     IF is_first THEN -- an index is faster made afterwards
         EXECUTE format('ALTER TABLE %I.customer_history DROP CONSTRAINT customer_history_pkey', s.shop);

@@ -1,0 +1,324 @@
+# The life of a shop: refreshed by pg_cron, dumped and restored, and left with a clear state and message when the
+# platform
+# or its owner renames, replaces or drops what it stands on. Writing orders goes on through all of it.
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Shop;
+use Test::More;
+
+my $node = start_server('shop_life');
+sub sql { return $node->safe_psql($_[1] // 'postgres', $_[0]) }
+
+my $as_of = q{timestamptz '2025-06-30 12:00+09'};
+my $entries = 'SELECT customer AS customer_id, at AS ordered_at, amount, channel FROM orders';
+my $make_orders = q{
+    CREATE TABLE orders (id serial PRIMARY KEY, customer int, at timestamptz, amount numeric, channel text);
+    INSERT INTO orders (customer, at, amount, channel)
+    SELECT g % 50, timestamptz '2025-01-01+09' + g * interval '7 hours', g, 'c' || g % 3 FROM generate_series(1,
+        500) AS g;
+};
+my $make_shop = q{SELECT crm.create_shop('shop', 'orders', 'customer', 'at', 'amount', channel => 'channel',
+    zone => 'Asia/Tokyo');};
+my $write = q{
+    INSERT INTO orders (customer, at, amount, channel) VALUES (7, '2025-02-02+09', 77, 'c9'), (1000, '2025-02-02+09',
+        77, NULL);
+    UPDATE orders SET customer = customer + 1 WHERE id % 50 = 3;
+    DELETE FROM orders WHERE id = (SELECT min(id) FROM orders);
+};
+
+sub is_whole
+{
+    my ($what, %options) = @_;
+    my $database = $options{database} // 'postgres';
+    sql("CALL crm.refresh('shop', $as_of)", $database);
+    is(sql("SELECT * FROM plain.differences('shop', '" . ($options{entries} // $entries) . "') LIMIT 5", $database),
+        '', "$what: the shop is what the orders say");
+}
+
+sub last_note { return sql(q{SELECT note FROM crm.refresh_run WHERE shop = 'shop' ORDER BY run DESC LIMIT 1}) }
+
+# 1. pg_cron, once with connections of its own and once with background workers. The jobs run when the next minute
+#    begins; the test looks at them at its end.
+
+my %cron;
+my $cron_exists = sql(q{SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_cron'});
+if ($cron_exists)
+{
+    for my $mode (qw(connections workers))
+    {
+        my $server = PostgreSQL::Test::Cluster->new("shop_cron_$mode");
+        $server->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
+        $server->append_conf('postgresql.conf', join("\n", q{shared_preload_libraries = 'pg_cron'},
+            q{cron.database_name = 'postgres'},
+            "cron.host = '" . $server->host . "'", 'cron.use_background_workers = ' . ($mode eq 'workers' ? 'on'
+                : 'off')));
+        $server->start;
+        $server->safe_psql('postgres', "CREATE EXTENSION pg_crm; CREATE EXTENSION pg_cron; CREATE ROLE stranger LOGIN;
+            $make_orders $make_shop");
+        $server->safe_psql('postgres', q{SELECT crm.create_shop('it''s "店"; %s', 'orders', 'customer', 'at', 'amount',
+            zone => 'UTC')});
+        $server->safe_psql('postgres', q{SELECT crm.schedule('shop', '* * * * *'), crm.schedule('it''s "店"; %s',
+            '* * * * *')});
+        $cron{$mode} = $server;
+    }
+}
+
+# 2. Without pg_cron the hint names the ways, and its line for a crontab works as it is.
+
+sql("$make_orders $make_shop CALL crm.refresh('shop', $as_of)");
+like(refusal_of($node, q{SELECT crm.schedule('shop', '10 3 * * *')}),
+    qr/^0A000: pg_cron is not installed in this database$/, 'no pg_cron here');
+my $hint = refusal_of($node, q{SELECT crm.schedule('shop', '10 3 * * *')}, hint => 1);
+like($hint, qr/shared_preload_libraries.*CREATE EXTENSION pg_cron.*cron\.schedule_in_database/,
+    'the hint says how to get it');
+my ($line) = $hint =~ /(?<= 10 3 \* \* \* )(psql .*)$/;
+ok($line, 'and what to write into a crontab') or diag($hint);
+my $runs = sql('SELECT count(*) FROM crm.refresh_run');
+{
+    local %ENV = (%ENV, PGHOST => $node->host, PGPORT => $node->port);
+    is(system("$line >/dev/null"), 0, 'that line runs');
+}
+is(sql('SELECT count(*) FROM crm.refresh_run') - $runs, 1, 'and refreshes');
+sql("CALL crm.rebuild('shop', $as_of)");
+is(sql(q{SELECT crm.unschedule('shop')}), 'f', 'there is nothing to unschedule');
+
+# 3. Dumped with changes that wait, restored into another database: the shop goes on there.
+
+sub pg_program { $node->command_ok([ $_[0], '-h', $node->host, '-p', $node->port, @_[ 2 .. $#_ ] ], $_[1]) }
+
+sql($write);
+my $folder = $node->basedir;
+pg_program('pg_dump', 'dumped as a script', '-f', "$folder/plain.sql", 'postgres');
+pg_program('pg_dump', 'dumped as an archive', '-Fc', '-f', "$folder/archive.dump", 'postgres');
+sql('CREATE DATABASE from_script; CREATE DATABASE from_archive');
+pg_program('psql', 'the script is restored', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$folder/plain.sql", '-d',
+    'from_script');
+pg_program('pg_restore', 'the archive is restored', '--exit-on-error', '-j', '2', '-d', 'from_archive',
+    "$folder/archive.dump");
+my $content = q{SELECT md5(string_agg(x, E'\n' ORDER BY x)) FROM (
+    SELECT h::text AS x FROM shop.customer_history AS h UNION ALL SELECT q::text FROM shop.change_queue AS q UNION ALL
+    SELECT s::text FROM shop.scoring AS s UNION ALL SELECT s::text FROM crm.shop AS s UNION ALL SELECT r::text
+        FROM crm.refresh_run AS r UNION ALL
+    SELECT u::text FROM shop.customer AS u UNION ALL SELECT tgname || pg_get_triggerdef(oid) FROM pg_trigger
+        WHERE NOT tgisinternal) AS x};
+for my $database (qw(from_script from_archive))
+{
+    is(sql($content, $database), sql($content), "$database has the same shop, its settings, log and triggers");
+    is(sql('SELECT count(*) FROM shop.change_queue', $database), sql('SELECT count(*) FROM shop.change_queue'),
+        'and its waiting changes');
+    sql($write, $database);
+    is_whole($database, database => $database);
+    is(sql(q{SELECT rebuilt, run > 2 FROM crm.refresh_run WHERE shop = 'shop' ORDER BY run DESC LIMIT 1}, $database),
+        'f|t', 'from the changes alone');
+    sql("CALL crm.rebuild('shop', $as_of)", $database);
+    is(sql(q{SELECT customers FROM crm.refresh_run WHERE shop = 'shop' ORDER BY run DESC LIMIT 1}, $database), 0,
+        'a rebuild finds nothing else');
+    is(sql(q{SELECT count(*) FROM pg_depend AS d JOIN pg_proc AS p ON p.oid = d.objid
+        WHERE d.classid = 'pg_proc'::regclass
+        AND d.deptype = 'x' AND p.pronamespace = 'shop'::regnamespace}, $database), 4,
+            'the triggers still belong to the extension');
+}
+
+# The owner of a database, who is no superuser, does it alone.
+sql(q{CREATE ROLE keeper LOGIN; CREATE DATABASE kept OWNER keeper; CREATE DATABASE kept_again OWNER keeper});
+my @keeper = (extra_params => [ '-U', 'keeper' ]);
+$node->safe_psql('kept', "CREATE EXTENSION pg_crm; CREATE SCHEMA public2; SET search_path = public2;
+    $make_orders $make_shop CALL crm.refresh('shop', $as_of); $write", @keeper);
+pg_program('pg_dump', 'the owner dumps', '-U', 'keeper', '-Fc', '-f', "$folder/kept.dump", 'kept');
+pg_program('pg_restore', 'and restores', '-U', 'keeper', '--exit-on-error', '-d', 'kept_again', "$folder/kept.dump");
+$node->safe_psql($_, "CALL crm.refresh('shop', $as_of)", @keeper) for qw(kept kept_again);
+is($node->safe_psql('kept_again', 'SELECT md5(string_agg(h::text, $$ $$ ORDER BY customer_id))
+    FROM shop.customer_history AS h', @keeper),
+    $node->safe_psql('kept', 'SELECT md5(string_agg(h::text, $$ $$ ORDER BY customer_id))
+        FROM shop.customer_history AS h', @keeper), 'both go on alike');
+
+# 4. The platform changes its table. Its writes go through at once; the shop says what it lacks, and goes on.
+
+is_whole('before');
+sql('ALTER TABLE orders RENAME amount TO total');
+sql($write =~ s/amount/total/r);
+my $refresh = "CALL crm.refresh('shop', $as_of)";
+like(refusal_of($node, $refresh), qr/^42703: .*amount/, 'a renamed column is missed by its name');
+like(refusal_of($node, $refresh, hint => 1), qr/crm\.alter_shop/, 'with a way out');
+is(sql(q{SELECT status, sqlstate FROM crm.refresh_run ORDER BY run DESC LIMIT 1}), 'failed|42703', 'the log has it');
+is(sql(q{SELECT verdict FROM crm.shop_check('shop') WHERE subject = 'last run'}), 'error', 'and so has the check')
+    if refusal_of($node, q{SELECT crm.shop_check('shop')}) =~ /^accepted/;
+is(sql('SELECT count(*) > 0 FROM shop.customer'), 't', 'the views still answer');
+sql(q{SELECT crm.alter_shop('shop', amount => 'total')});
+my $renamed = $entries =~ s/amount/total AS amount/r;
+is_whole('told the new name', entries => $renamed);
+
+sql('ALTER TABLE orders DROP COLUMN channel');
+sql(q{INSERT INTO orders (customer, at, total) VALUES (8, '2025-02-03+09', 1); UPDATE orders SET total = total + 1
+    WHERE id % 9 = 0});
+like(refusal_of($node, $refresh), qr/^42703: .*channel/, 'a dropped column too');
+sql(q{SELECT crm.alter_shop('shop', unset => '{channel}')});
+my $channels = $renamed =~ s/channel/NULL AS channel/r;
+is_whole('told to do without', entries => $channels);
+
+sql(q{ALTER TABLE orders RENAME TO "Orders 2"; CREATE SCHEMA moved; ALTER TABLE "Orders 2" SET SCHEMA moved;
+    INSERT INTO moved."Orders 2" (customer, at, total) VALUES (9, '2025-02-03+09', 1)});
+my $moved = $channels =~ s/FROM orders/FROM moved."Orders 2"/r;
+is_whole('a renamed and moved table is followed', entries => $moved);
+like(sql(q{SELECT string_agg(note, ' ') FROM crm.refresh_run}),
+    qr/orders were renamed from public\.orders to moved\."Orders 2"/, 'and noted');
+sql(q{ALTER TABLE moved."Orders 2" SET SCHEMA public; ALTER TABLE "Orders 2" RENAME TO orders});
+is_whole('and back', entries => $channels);
+
+sql(q{ALTER TABLE orders ALTER customer TYPE bigint, ALTER total TYPE numeric(20, 3), ADD note text;
+    INSERT INTO orders (customer, at, total) VALUES (10, '2025-02-03+09', 1.005)});
+is_whole('other types', entries => $channels);
+sql(q{INSERT INTO orders (customer, at, total) VALUES (5000000000, '2025-02-03+09', 1)});
+like(refusal_of($node, $refresh), qr/^(22003|42804): /,
+    'customers that do not fit any more are an error of the refresh');
+sql('DELETE FROM orders WHERE customer = 5000000000');
+is_whole('which goes when they do', entries => $channels);
+
+for my $change ('ALTER TABLE orders DISABLE TRIGGER USER', 'DROP FUNCTION shop.capture_update CASCADE',
+    'DO $$ DECLARE t name; BEGIN FOR t IN SELECT tgname FROM pg_trigger
+        WHERE NOT tgisinternal LOOP EXECUTE format($f$DROP TRIGGER %I ON orders$f$, t); END LOOP; END $$')
+{
+    sql($change);
+    sql(q{UPDATE orders SET total = total + 5 WHERE id % 7 = 0; INSERT INTO orders (customer, at, total) VALUES (11,
+        '2025-02-03+09', 1)});
+    is_whole('after ' . $change =~ s/\s+/ /gr, entries => $channels);
+    like(last_note(), qr/were missing and were made again/, 'the triggers are back');
+    sql('UPDATE orders SET total = total + 5 WHERE id % 8 = 0');
+    is_whole('and notice again', entries => $channels);
+}
+
+# The table becomes a partition, a parent, or a view: triggers would miss changes there.
+sql(q{CREATE TABLE every_order (LIKE orders) PARTITION BY LIST (note);
+    ALTER TABLE every_order ATTACH PARTITION orders DEFAULT;
+    INSERT INTO every_order (id, customer, at, total) VALUES (100001, 12, '2025-02-03+09', 1)});
+like(refusal_of($node, $refresh), qr/^0A000: triggers cannot notice every change of orders "public\.orders" any more$/,
+    'a partition is refused');
+sql('ALTER TABLE every_order DETACH PARTITION orders; CREATE TABLE child () INHERITS (orders); '
+    . q{INSERT INTO child (id, customer, at, total) VALUES (100002, 13, '2025-02-03+09', 1)});
+like(refusal_of($node, $refresh), qr/^0A000: /, 'a parent too');
+is(refusal_of($node, $refresh, hint => 1), q{SELECT crm.alter_shop('shop', capture => 'compare');}, 'with a way out');
+sql(q{SELECT crm.alter_shop('shop', capture => 'compare')});
+is_whole('compared', entries => $channels);
+is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgname ~ 'crm'}), 0, 'without triggers');
+sql(q{DROP TABLE child; SELECT crm.alter_shop('shop', capture => 'triggers')});
+is_whole('with triggers again', entries => $channels);
+
+sql('ALTER TABLE orders RENAME TO old_orders; CREATE TABLE orders (LIKE old_orders); INSERT INTO orders SELECT *
+    FROM old_orders WHERE id % 2 = 0; '
+    . q{INSERT INTO old_orders (customer, at, total) VALUES (14, '2025-02-03+09', 1)});
+is_whole('another table of that name is read', entries => $channels);
+is(sql(q{SELECT count(*), count(DISTINCT tgrelid), bool_and(tgrelid = 'orders'::regclass) FROM pg_trigger
+    WHERE tgname ~ 'crm'}), '4|1|t', 'and has the triggers alone');
+sql('DROP TABLE orders');
+like(refusal_of($node, $refresh), qr/^42P01: orders "public\.orders" of shop "shop" do not exist any more$/,
+    'a dropped table is missed');
+like(refusal_of($node, $refresh, hint => 1), qr/crm\.alter_shop\('shop', orders => .*crm\.drop_shop\('shop'\)/,
+    'the hint says what can be done');
+is(sql('SELECT count(*) > 0 FROM shop.customer'), 't', 'what is stored can still be read');
+sql(q{SELECT crm.alter_shop('shop', orders => 'old_orders')});
+is_whole('given another table', entries => $channels =~ s/FROM orders/FROM old_orders/r);
+sql('ALTER TABLE old_orders RENAME TO orders');
+is_whole('which gets the old name', entries => $channels);
+
+# 5. What is dropped by hand
+
+sql('DROP TABLE shop.change_queue');
+sql(q{INSERT INTO orders (customer, at, total) VALUES (15, '2025-02-03+09', 1); UPDATE orders SET total = 2
+    WHERE customer = 15; DELETE FROM orders WHERE customer = 15});
+pass('writing orders goes on without the queue');
+like(refusal_of($node, $refresh), qr/^42P01: tables of shop "shop" are missing$/, 'the refresh misses it');
+like(refusal_of($node, $refresh, hint => 1), qr/crm\.drop_shop\('shop'\)/, 'with a way out');
+sql(q{DROP TABLE shop.attention; TRUNCATE orders});
+pass('nor does the other table matter');
+sql(q{INSERT INTO orders (id, customer, at, total) SELECT g, g % 20, '2025-03-03', g FROM generate_series(200001,
+    200100) AS g});
+sql('DROP SCHEMA shop CASCADE');
+sql(q{UPDATE orders SET total = total + 1 WHERE customer = 3});
+like(refusal_of($node, $refresh), qr/^42704: shop "shop" does not exist$/, 'without its schema there is no shop');
+sql($make_shop =~ s/'amount', channel => 'channel'/'total'/r);
+is_whole('made again under the same name', entries => $channels);
+sql(q{DROP SCHEMA shop CASCADE; SELECT crm.drop_shop('shop')});
+is(sql('SELECT count(*) FROM crm.shop'), 0, 'what is left of it is cleared away');
+like(refusal_of($node, q{SELECT crm.drop_shop('shop')}), qr/^42704: shop "shop" does not exist$/, 'once');
+
+# A role that goes hands its shop on.
+sql(q{CREATE ROLE leaving LOGIN; CREATE ROLE heir LOGIN; GRANT CREATE ON DATABASE postgres TO leaving; GRANT SELECT,
+    TRIGGER ON orders TO leaving, heir});
+$node->safe_psql('postgres', $make_shop =~ s/'amount', channel => 'channel'/'total'/r . "CALL crm.refresh('shop',
+    $as_of)", extra_params => [ '-U', 'leaving' ]);
+sql(q{UPDATE orders SET total = total + 1 WHERE customer = 3; REASSIGN OWNED BY leaving TO heir; DROP OWNED BY leaving;
+    DROP ROLE leaving;
+    UPDATE orders SET total = total + 1 WHERE customer = 4});
+$node->safe_psql('postgres', $refresh, extra_params => [ '-U', 'heir' ]);
+is_whole('inherited', entries => $channels);
+sql(q{SELECT crm.drop_shop('shop')});
+
+# 6. DROP EXTENSION
+
+sql(($make_shop =~ s/'amount', channel => 'channel'/'total'/r) . $refresh);
+like(refusal_of($node, 'DROP EXTENSION pg_crm'), qr/^2BP01: /, 'the extension is not dropped under a shop');
+is_whole('so that goes on', entries => $channels);
+sql('CREATE VIEW dashboard AS SELECT count(*) FROM shop.customer');
+like(refusal_of($node, q{SELECT crm.drop_shop('shop')}), qr/^2BP01: /, 'nor a shop under what others have made of it');
+sql('DROP EXTENSION pg_crm CASCADE');
+is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgname ~ 'crm'}), 0, 'with CASCADE it is, and no trigger is left');
+sql(q{INSERT INTO orders (id, customer, at, total) VALUES (300001, 15, '2025-02-03+09', 1); UPDATE orders SET total = 2
+    WHERE customer = 15; DELETE FROM orders WHERE customer = 15; TRUNCATE orders});
+is(sql('SELECT count(*) FROM orders'), 0, 'writing orders goes on');
+sql('CREATE EXTENSION pg_crm');
+like(refusal_of($node, $make_shop =~ s/'amount', channel => 'channel'/'total'/r),
+    qr/^42P06: schema "shop" exists already$/, 'the rest of the shop is in the way of a new one');
+sql('DROP SCHEMA shop CASCADE; ' . ($make_shop =~ s/'amount', channel => 'channel'/'total'/r) . $refresh);
+is(sql('SELECT count(*) FROM shop.customer'), 0, 'until it is dropped');
+$node->stop;
+
+# 7. What pg_cron did meanwhile
+
+SKIP:
+{
+    skip 'this PostgreSQL has no pg_cron (Debian: postgresql-15-cron)', 1 unless $cron_exists;
+    for my $mode (sort keys %cron)
+    {
+        my $server = $cron{$mode};
+        my $ask = sub { return $server->safe_psql('postgres', $_[0]) };
+        for my $shop ('shop', q{it''s "店"; %s})
+        {
+            ok($server->poll_query_until('postgres', "SELECT count(*) > 0 FROM crm.refresh_run WHERE shop = '$shop'
+                AND status = 'done'"),
+                "pg_cron with $mode refreshed $shop");
+        }
+        is($ask->('SELECT count(*), sum(orders) FROM shop.customer'), '50|500', 'the shop is filled');
+        is($ask->(q{SELECT count(*) FROM cron.job_run_details WHERE status = 'failed'}), 0, 'no job failed');
+        my $job = $ask->(q{SELECT jobid, jobname, command FROM cron.job WHERE jobname ~ 'shop'});
+        like($job, qr/^\d+\|pg_crm refresh shop in postgres\|CALL crm\.refresh\('shop'\)$/,
+            'the job says what it does');
+        my ($number) = $job =~ /^(\d+)/;
+        is($ask->(q{SELECT crm.schedule('shop', '30 4 * * *')}), $number, 'scheduling again changes the job');
+        is($ask->(q{SELECT schedule, count(*) OVER () FROM cron.job WHERE jobname ~ 'shop'}), '30 4 * * *|1',
+            'and makes no second one');
+        like(refusal_of($server, q{SELECT crm.schedule('shop', 'at noon')}), qr/invalid schedule/,
+            'a malformed schedule is refused by pg_cron');
+        like(refusal_of($server, q{SELECT crm.schedule('shop', '* * * * *')}, role => 'stranger'),
+            qr/^42501: must be owner of shop "shop"$/, 'strangers do not schedule');
+        is($ask->(q{SELECT crm.unschedule('shop'), crm.unschedule('shop')}), 't|f', 'unscheduled once');
+        $ask->(q{SELECT crm.drop_shop('it''s "店"; %s')});
+        is($ask->('SELECT count(*) FROM cron.job'), 0, 'a dropped shop takes its job along');
+        is($ask->('CREATE DATABASE elsewhere; SELECT 1'), 1, 'another database');
+        $server->safe_psql('elsewhere', "CREATE EXTENSION pg_crm; $make_orders $make_shop");
+        like(refusal_of($server, q{SELECT crm.schedule('shop', '* * * * *')}, database => 'elsewhere', hint => 1),
+            qr/in its database SELECT cron\.schedule_in_database\('pg_crm refresh shop in elsewhere', '\* \* \* \* \*', 'CALL crm\.refresh\(''shop''\)', 'elsewhere'\)/,
+            'is told how to use that of the server');
+        my ($way) = refusal_of($server, q{SELECT crm.schedule('shop', '* * * * *')}, database => 'elsewhere',
+            hint => 1) =~ /(SELECT cron\.schedule_in_database\(.*?\)) *;/;
+        like($ask->($way), qr/^\d+$/, 'in words that work');
+        $server->stop;
+    }
+}
+
+done_testing();
