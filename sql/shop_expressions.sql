@@ -1,0 +1,81 @@
+-- shop: expressions of the settings mean the same wherever they run
+\set SHOW_CONTEXT never
+SET TimeZone = 'UTC';
+SET DateStyle = 'ISO, YMD';
+SET client_min_messages = warning;
+CREATE SCHEMA platform;
+
+-- in sessions of any TimeZone, DateStyle and IntervalStyle: who writes, who refreshes and who rebuilds have different ones
+
+CREATE TABLE platform.orders (customer int, day text, noted_at timestamptz, amount int);
+SELECT DISTINCT 'created' FROM crm.create_shop('styles', 'platform.orders', 'customer',
+    $$day::date + interval '-1 2:00'$$, -- a day back and two hours on; in the style sql_standard also two hours back
+    'amount', source_zone => 'UTC', condition => $$noted_at >= '2026-01-01'$$, channel => $$noted_at::text$$);
+CALL crm.refresh('styles', '2026-03-31 12:00Z');
+
+SET TimeZone = 'Asia/Tokyo';
+SET DateStyle = 'SQL, DMY';
+SET IntervalStyle = 'sql_standard';
+INSERT INTO platform.orders VALUES
+    (1, '26-02-03', '2026-01-01 08:00:00+09', 10), -- still 2025 in UTC
+    (1, '26-02-05', '2026-01-01 09:00:00+09', 20),
+    (2, '26-02-05', '2026-01-01 09:00:00+09', 30),
+    (2, '26-02-06', '2026-01-01 08:59:59+09', 40),
+    (3, '26-02-07', '2026-02-01 09:00:00+09', 50),
+    (4, '26-02-07', '2026-02-01 09:00:00+09', 60);
+UPDATE platform.orders SET day = '26-02-08' WHERE customer = 3;
+DELETE FROM platform.orders WHERE customer = 4;
+CREATE VIEW platform.states AS SELECT customer_id, history, channel FROM styles.customer_history;
+CALL crm.refresh('styles', '2026-03-31 12:00Z');
+SELECT * FROM platform.states ORDER BY 1;
+-- the changes of other sessions mean the same: they take away what those brought
+SET TimeZone = 'America/New_York';
+SET DateStyle = 'German, MDY';
+SET IntervalStyle = 'iso_8601';
+UPDATE platform.orders SET amount = 31 WHERE customer = 2;
+DELETE FROM platform.orders WHERE customer = 3;
+CALL crm.refresh('styles', '2026-03-31 12:00Z');
+SELECT rebuilt, changes, customers FROM crm.refresh_run ORDER BY run DESC LIMIT 1;
+SELECT * FROM platform.states ORDER BY 1;
+-- and a pass over all orders finds nothing that differs, in the first way and in the second
+CALL crm.rebuild('styles', '2026-03-31 12:00Z');
+SELECT rebuilt, customers FROM crm.refresh_run ORDER BY run DESC LIMIT 1;
+SET TimeZone = 'Asia/Tokyo';
+SET DateStyle = 'SQL, DMY';
+SET IntervalStyle = 'sql_standard';
+CALL crm.rebuild('styles', '2026-03-31 12:00Z');
+SELECT rebuilt, customers FROM crm.refresh_run ORDER BY run DESC LIMIT 1;
+SELECT * FROM platform.states ORDER BY 1;
+SET TimeZone = 'UTC';
+SET DateStyle = 'ISO, YMD';
+RESET IntervalStyle;
+DROP VIEW platform.states;
+SELECT crm.drop_shop('styles');
+DROP TABLE platform.orders;
+
+-- over orders whose columns have the names of the shop's own ones, named without a table, with refunds beside the order
+
+CREATE TABLE platform.orders (customer_id int, ordered_at timestamptz, amount numeric, channel text, times int,
+    refunded numeric);
+SELECT subject, value FROM crm.create_shop('shadows', 'platform.orders', 'customer_id + 0', $$ordered_at + interval '0'$$,
+    'amount * 1', condition => $$amount > 1 AND ordered_at < '2026-02-01' AND times = 1$$, refund => 'amount > 1000',
+    refund_amount => 'least(refunded, amount)', refunded_at => $$ordered_at + interval '1 day'$$, channel => 'lower(channel)')
+WHERE subject ~ 'revenue|refund';
+INSERT INTO platform.orders VALUES
+    (1, '2026-01-01', 100, 'WEB', 1, 30), (1, '2026-01-02', 1, 'WEB', 1, 1), (1, '2026-02-02', 100, 'WEB', 1, 10),
+    (2, '2026-01-03', 200, 'App', 1, 999), (2, '2026-01-04', 3000, 'App', 1, 0), (2, '2026-01-05', 50, 'App', 2, 5);
+CALL crm.refresh('shadows', '2026-03-31 12:00Z');
+UPDATE platform.orders SET refunded = 40 WHERE refunded = 30;
+CALL crm.refresh('shadows', '2026-03-31 12:00Z');
+SELECT rebuilt, changes FROM crm.refresh_run ORDER BY run DESC LIMIT 1;
+SELECT customer_id, history, channel FROM shadows.customer_history ORDER BY 1;
+SELECT customer_id, json_agg(json_build_array(at, amount) ORDER BY at, amount)
+FROM (SELECT customer_id, ordered_at AS at, CASE WHEN amount > 1000 THEN -amount ELSE amount END AS amount, times FROM platform.orders AS o WHERE o.amount > 1
+      UNION ALL
+      SELECT customer_id, ordered_at + interval '1 day', -least(refunded, amount), times FROM platform.orders AS o WHERE o.amount > 1) AS entries
+WHERE at < '2026-02-01' AND times = 1 AND amount <> 0
+GROUP BY 1 ORDER BY 1;
+CALL crm.rebuild('shadows', '2026-03-31 12:00Z');
+SELECT rebuilt, customers FROM crm.refresh_run ORDER BY run DESC LIMIT 1;
+SELECT crm.drop_shop('shadows');
+DROP SCHEMA platform CASCADE;
