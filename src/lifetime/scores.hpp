@@ -30,7 +30,7 @@ class remembered_answers {
   public:
     template <class Compute> double operator()(const purchases_seen &seen, Compute &&compute) {
         const key wanted{static_cast<std::uint64_t>(seen.repeats) + 1, seen.age};
-        slot &place = slots_[hash_of(wanted) % slots];
+        slot &place = place_of(wanted);
         if (!(place.of == wanted))
             place = {wanted, compute()};
         return place.answer;
@@ -38,7 +38,8 @@ class remembered_answers {
     void forget() { std::ranges::fill(slots_, slot{}); }
 
   private:
-    static constexpr std::size_t slots = 8192;
+    static constexpr std::size_t slots = 32768; // ages of years in days, times a few dozen purchases
+    static constexpr std::size_t neighbours = 4;
     struct key {
         std::uint64_t repeats_and_one; // 0: free
         double age;
@@ -48,6 +49,17 @@ class remembered_answers {
         key of;
         double answer;
     };
+    // Where the answer is or may be written: whoever comes to a full neighbourhood takes the first place.
+    slot &place_of(const key &wanted) {
+        const std::uint64_t home = hash_of(wanted);
+        for (std::uint64_t i = 0; i < neighbours; ++i) {
+            slot &each = slots_[(home + i) % slots];
+            if (each.of == wanted || each.of.repeats_and_one == 0)
+                return each;
+        }
+        return slots_[home % slots];
+    }
+
     slot slots_[slots];
 };
 
