@@ -5,6 +5,7 @@ SET DateStyle = 'ISO, YMD';
 SET client_min_messages = warning;
 
 CREATE SCHEMA platform;
+CREATE SEQUENCE platform.anything;
 CREATE TABLE platform.orders (
     id int PRIMARY KEY, customer_id int, email text, at timestamptz, local_at timestamp, epoch bigint, day date,
     total numeric(12,2), cents bigint, real_total float8, refunded numeric(12,2), refunded_at timestamptz, kind text,
@@ -55,7 +56,14 @@ SELECT * FROM refused(
     'currency => ''JPY''', 'currency_code => ''currency''', 'currency_code => ''currency'', currency => ''JPY''',
     'capture => ''triggers'', orders => ''SELECT * FROM platform.orders''', 'customer_id => ''NULL::int''',
     'amount => ''CASE id WHEN 7 THEN ''''NaN'''' ELSE total END''', 'ordered_at => ''CASE id WHEN 7 THEN ''''infinity'''' ELSE at END''',
-    'amount => ''total * 1e20''', 'condition => ''public.nothing(status)''', 'amount => ''(SELECT 1/0)''');
+    'amount => ''total * 1e20''', 'condition => ''public.nothing(status)''', 'amount => ''(SELECT 1/0)''',
+    -- would not be the same in the next rebuild
+    'amount => ''total * random()''', 'customer_id => ''nextval(''''platform.anything'''')''', 'condition => ''at < now()''', 'condition => ''at < ''''today''''''',
+    'channel => ''current_user''', 'refunded_at => ''CASE WHEN refunded > 0 THEN current_date END'', refund_amount => ''refunded''',
+    -- not of one order
+    'amount => ''sum(total)''', 'amount => ''total / sum(total) OVER ()''', 'amount => ''generate_series(1, 2)''', 'amount => ''total, 1''',
+    'amount => ''total FROM platform.orders AS o''', 'amount => ''total) FROM platform.orders AS o; CREATE TABLE x (); SELECT (1''');
+SELECT to_regclass('x') IS NULL AS nothing_smuggled;
 \x off
 SELECT count(*) FROM crm.shop;
 SELECT to_regnamespace('bad') IS NULL AS nothing_left;

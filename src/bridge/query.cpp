@@ -11,15 +11,9 @@ extern "C" {
 namespace crm::bridge {
 namespace {
 
-// Moves the position of an error into the user's query, which is not the statement the client sent.
 void point_into_query(void *query) {
-    if (const int position = geterrposition(); position > 0) {
-        errposition(0);
-        internalerrposition(position);
-        internalerrquery(static_cast<const char *>(query));
-    } else {
+    if (!point_into(static_cast<const char *>(query)))
         errcontext("query of orders \"%s\"", static_cast<const char *>(query));
-    }
 }
 
 [[noreturn]] void refuse(const char *why) {
@@ -51,6 +45,12 @@ PlannedStmt *plan(Query *analyzed, const char *query) {
 #endif
 }
 
+QueryDesc *start(PlannedStmt *planned, const char *query, DestReceiver *to, int flags) {
+    QueryDesc *started = CreateQueryDesc(planned, query, GetActiveSnapshot(), InvalidSnapshot, to, nullptr, nullptr, 0);
+    ExecutorStart(started, flags);
+    return started;
+}
+
 void run_to_end(QueryDesc *running) {
 #if PG_VERSION_NUM >= 180000
     ExecutorRun(running, ForwardScanDirection, 0);
@@ -69,12 +69,28 @@ void run_select(const char *query, DestReceiver *to) {
         refuse("The statement locks rows.");
     error_context_stack = context.previous;
 
-    QueryDesc *running = CreateQueryDesc(planned, query, GetActiveSnapshot(), InvalidSnapshot, to, nullptr, nullptr, 0);
-    ExecutorStart(running, 0);
+    QueryDesc *running = start(planned, query, to, 0);
     run_to_end(running);
     ExecutorFinish(running);
     ExecutorEnd(running);
     FreeQueryDesc(running);
+}
+
+void try_select(Query *analyzed, const char *text) {
+    PlannedStmt *planned = plan(linitial_node(Query, pg_rewrite_query(analyzed)), text);
+    QueryDesc *started = start(planned, text, None_Receiver, EXEC_FLAG_EXPLAIN_ONLY);
+    ExecutorEnd(started);
+    FreeQueryDesc(started);
+}
+
+bool point_into(const char *text) {
+    const int position = geterrposition();
+    if (position <= 0)
+        return false;
+    errposition(0);
+    internalerrposition(position);
+    internalerrquery(text);
+    return true;
 }
 
 } // namespace crm::bridge

@@ -97,7 +97,7 @@ BEGIN
             NULL; -- not a column's name: an expression
         END;
     END IF;
-    EXECUTE format(E'SELECT (%s\n) FROM %s AS o LIMIT 0', expression, source);
+    PERFORM crm.check_expression(source, expression);
     RETURN expression;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, complaint = MESSAGE_TEXT, advice = PG_EXCEPTION_HINT;
@@ -106,7 +106,7 @@ EXCEPTION WHEN OTHERS THEN
         MESSAGE = format('%s of the shop cannot be read: %s', setting, complaint),
         DETAIL = format('%s is %s', setting, expression),
         HINT = concat_ws(' ', nullif(advice, ''), 'Give the name of a column of the orders, or an SQL expression over '
-               'them. It runs with search_path = pg_catalog: write the schema before other names.');
+               'one row of them. It runs with search_path = pg_catalog: write the schema before other names.');
 END $$;
 
 COMMENT ON FUNCTION crm.shop_expression(text, text, text) IS
