@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/bytes.hpp"
+#include "core/interrupts.hpp"
 #include "core/ledger.hpp"
 
 #include <algorithm>
@@ -30,12 +31,22 @@ template <class Row> class customer_rows {
         while (unread_.empty())
             if (!reader_.next(unread_))
                 return false;
-        const auto front = load<head>(unread_.data());
-        of.key = front.key;
-        of.key_bytes = unread_.subspan(sizeof front, front.key_bytes);
-        row = front.row;
-        unread_ = unread_.subspan(sizeof front + front.key_bytes);
+        take(unread_, of, row);
         return true;
+    }
+
+    // Visits all rows with their customers, also those that next() gave.
+    template <class Visit> void each(Visit &&visit) const {
+        interrupt_poll poll;
+        tape_.each([&](byte_span unread) {
+            customer of;
+            Row row;
+            while (!unread.empty()) {
+                poll();
+                take(unread, of, row);
+                visit(of, row);
+            }
+        });
     }
 
   private:
@@ -43,6 +54,14 @@ template <class Row> class customer_rows {
         std::uint64_t key, key_bytes;
         Row row;
     };
+
+    static void take(byte_span &unread, customer &of, Row &row) {
+        const auto front = load<head>(unread.data());
+        of.key = front.key;
+        of.key_bytes = unread.subspan(sizeof front, front.key_bytes);
+        row = front.row;
+        unread = unread.subspan(sizeof front + front.key_bytes);
+    }
 
     tape tape_;
     tape_reader reader_;

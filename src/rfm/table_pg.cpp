@@ -79,8 +79,7 @@ CRM_ENTRY(crm_rfm_table) {
 
     rfm::measured_customer<1> row;
     customer of;
-    while (guarded([&] { return measured->next(row, of.key_bytes); })) {
-        of.key = row.key;
+    while (guarded([&] { return measured->next(of, row); })) {
         const rfm::measures measures = measured->measures_of(row, 0);
         const rfm::score score = rfm::grade(measures, cuts);
         const int segment = by.map == nullptr ? -1 : by.map->number_of(score);
@@ -125,7 +124,7 @@ migration *count_moves(order_pass *pass, const rfm::measured_customers<2> *measu
                        const rfm::segment_map *map) {
     auto *moves = in_context<migration>::make(pass->context, "pg_crm migration", map->segments());
     guarded([&] {
-        measured->each([&](const rfm::measured_customer<2> &row) {
+        measured->each([&](const customer &, const rfm::measured_customer<2> &row) {
             int segments[2];
             for (std::size_t date = 0; date < 2; ++date)
                 segments[date] = row.at[date].is_customer()

@@ -66,10 +66,10 @@ TEST(MeasuredCustomers, AreThoseOfTheLedger) {
     std::array<std::uint64_t, 2> counts{};
     std::array<measure_ranges, 2> ranges;
     std::array<std::vector<measure_values>, 2> values;
-    all.each([&](const measured::row &of) {
+    all.each([&](const customer &who, const measured::row &of) {
         ++visited;
         for (std::size_t date = 0; date < 2; ++date) {
-            const auto found = measure({expected.at(of.key), 2}, windows[date]);
+            const auto found = measure({expected.at(who.key), 2}, windows[date]);
             expect_same(found, of.at[date], all.measures_of(of, date));
             if (!found)
                 continue;
@@ -90,9 +90,9 @@ TEST(MeasuredCustomers, AreThoseOfTheLedger) {
     }
 
     measured::row of;
-    for (byte_span key_bytes; all.next(of, key_bytes);) {
-        EXPECT_TRUE(key_bytes.empty());
-        EXPECT_EQ(expected.erase(of.key), 1u);
+    for (customer who; all.next(who, of);) {
+        EXPECT_TRUE(who.key_bytes.empty());
+        EXPECT_EQ(expected.erase(who.key), 1u);
         --visited;
     }
     EXPECT_EQ(visited, 0u);
@@ -114,8 +114,8 @@ TEST(MeasuredCustomers, KeepKeysOfAnyLength) {
     measured all(heap(), &book);
     measure_all(book, all);
     measured::row of;
-    for (byte_span key_bytes; all.next(of, key_bytes);) {
-        const std::string name(reinterpret_cast<const char *>(key_bytes.data()), key_bytes.size());
+    for (customer who; all.next(who, of);) {
+        const std::string name(reinterpret_cast<const char *>(who.key_bytes.data()), who.key_bytes.size());
         ASSERT_TRUE(expected.contains(name));
         EXPECT_EQ(of.at[0].monetary, expected[name]);
         expected.erase(name);
