@@ -2,8 +2,7 @@
 
 CREATE FUNCTION crm.check_expression(source text, expression text) RETURNS void
     LANGUAGE c STABLE STRICT SET search_path = pg_catalog, pg_temp
-    SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres'
-    SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' SET standard_conforming_strings = on
+    SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' SET standard_conforming_strings = on
     AS 'MODULE_PATHNAME', 'crm_check_expression';
 CREATE FUNCTION crm.check_condition(source regclass, condition text) RETURNS boolean
     LANGUAGE c STABLE STRICT SET search_path = pg_catalog, pg_temp
