@@ -229,7 +229,7 @@ DROP TABLE stored, now_ordered;
 -- columns are of the types that BI tools know, and hold no infinity or NaN
 SELECT DISTINCT format_type(a.atttypid, NULL) AS types
 FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
-WHERE c.relnamespace = 'shop'::regnamespace AND c.relkind = 'v' AND a.attname <> 'customer_id' ORDER BY 1;
+WHERE c.relnamespace = 'shop'::regnamespace AND c.relname = ANY (crm.shop_views()) AND a.attname <> 'customer_id' ORDER BY 1;
 SELECT relname FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relkind = 'v' ORDER BY 1;
 CREATE TEMP TABLE texts (line text);
 DO $$

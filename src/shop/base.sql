@@ -190,10 +190,7 @@ BEGIN
         RAISE insufficient_privilege USING
             MESSAGE = format('must be owner of shop "%s"', find_shop.shop),
             HINT = format('The shop belongs to "%s".', crm.shop_owner(find_shop.shop));
-    ELSIF to_regclass(format('%I.customer_history', find_shop.shop)) IS NULL
-          OR to_regclass(format('%I.scoring', find_shop.shop)) IS NULL
-          OR to_regclass(format('%I.change_queue', find_shop.shop)) IS NULL
-          OR to_regclass(format('%I.attention', find_shop.shop)) IS NULL THEN
+    ELSIF EXISTS (SELECT FROM unnest(crm.shop_tables()) AS t WHERE to_regclass(format('%I.%I', find_shop.shop, t)) IS NULL) THEN
         RAISE undefined_table USING
             MESSAGE = format('tables of shop "%s" are missing', find_shop.shop),
             DETAIL = format('Schema "%s" was dropped or changed by hand.', find_shop.shop),

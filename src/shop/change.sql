@@ -99,7 +99,7 @@ BEGIN
         ELSE
             FOR relation IN
                 SELECT v.kind, string_agg(format('%I.%I', drop_shop.name, v.name), ', ') AS names
-                FROM (SELECT 'VIEW' AS kind, unnest(crm.shop_views()) AS name
+                FROM (SELECT 'VIEW' AS kind, unnest(crm.shop_views() || 'customer_row'::text) AS name
                       UNION ALL SELECT 'TABLE', unnest(crm.shop_tables())) AS v
                 GROUP BY v.kind
                 ORDER BY v.kind DESC
@@ -119,7 +119,8 @@ COMMENT ON FUNCTION crm.drop_shop(name, boolean) IS
 
 CREATE FUNCTION crm.shop_tables() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN '{answer_change,change_queue,attention,segment_label,band,model,scoring,customer_history}'::text[];
+RETURN '{answer_change,change_queue,attention,segment_label,band,model,scoring,customer_history,segment_definition,segment_set,'
+       'segment_change,segment_event,segment_todo}'::text[];
 
 COMMENT ON FUNCTION crm.shop_tables() IS 'Names of the tables of a shop. A part of crm.alter_shop.';
 
@@ -164,13 +165,14 @@ CREATE FUNCTION crm.grant_shop(name name, reader name) RETURNS void
 AS $$
 DECLARE
     s CONSTANT crm.shop := crm.find_shop(name);
-    view text;
+    relation text;
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', s.shop, reader);
-    FOREACH view IN ARRAY crm.shop_views() LOOP
-        EXECUTE format('GRANT SELECT ON %I.%I TO %I', s.shop, view, reader);
+    -- the functions of segments read their tables with the reader's rights
+    FOREACH relation IN ARRAY crm.shop_views() || '{segment_definition,segment_set,segment_change,segment_event}' LOOP
+        EXECUTE format('GRANT SELECT ON %I.%I TO %I', s.shop, relation, reader);
     END LOOP;
 END $$;
 
 COMMENT ON FUNCTION crm.grant_shop(name, name) IS
-'Lets a role, best a group role, read the views of a shop and nothing else of it. Errors: 42704 no such shop or role, 42501 not the owner.';
+'Lets a role, best a group role, read the views and segments of a shop and nothing else of it: neither histories nor orders. Errors: 42704 no such shop or role, 42501 not the owner.';

@@ -95,15 +95,33 @@ AS $$
 DECLARE
     r crm.refresh_run;
     s crm.shop;
-    reason text;
-    is_new_day boolean;
-    counts crm.refresh_counts;
+    last_event bigint;
+    more boolean;
 BEGIN
     SELECT * INTO STRICT r FROM crm.refresh_run AS x WHERE x.run = advance_run.run;
     s := crm.find_shop(r.shop);
+    last_event := crm.last_event(s);
+    more := crm.advance_shop(s, r);
+    PERFORM crm.notify_events(s, r, last_event);
+    RETURN more;
+END $$;
+
+COMMENT ON FUNCTION crm.advance_run(bigint) IS
+'What is to be done next in a run, in one transaction, and word of its events to those who listen. Returns whether more is left. A part of crm.refresh.';
+
+CREATE FUNCTION crm.advance_shop(s crm.shop, r crm.refresh_run) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    reason text;
+    is_new_day boolean := false;
+    are_new_models boolean;
+    counts crm.refresh_counts;
+BEGIN
     reason := crm.check_capture(s);
     IF reason IS NOT NULL THEN
-        UPDATE crm.own_refresh_run AS x SET note = concat_ws('; ', note, reason) WHERE x.run = advance_run.run;
+        UPDATE crm.own_refresh_run AS x SET note = concat_ws('; ', note, reason) WHERE x.run = r.run;
         RETURN true; -- commit: the triggers' lock is on the platform's table
     END IF;
     PERFORM crm.check_rights(s);
@@ -114,13 +132,13 @@ BEGIN
         SET batches = batches + 1, changes = changes + counts.taken, customers = customers + counts.written,
             rebuilt = true, rescored = true, held = 0, sqlstate = NULL, error = NULL,
             note = concat_ws('; ', note, 'all orders read: ' || reason)
-        WHERE x.run = advance_run.run;
+        WHERE x.run = r.run;
     ELSE
         is_new_day := crm.must_rescore(s, r.as_of);
         counts := crm.apply_batch(s, r, NOT is_new_day);
         UPDATE crm.own_refresh_run AS x
         SET batches = batches + 1, changes = changes + counts.taken, customers = customers + counts.written
-        WHERE x.run = advance_run.run AND (counts.taken > 0 OR counts.held > 0);
+        WHERE x.run = r.run AND (counts.taken > 0 OR counts.held > 0);
         IF counts.taken + counts.held >= s.batch_rows OR counts.again THEN
             IF is_new_day AND counts.taken > 0 THEN -- their scores are to come, also should this run be killed before
                 EXECUTE format('UPDATE %I.scoring SET map_digest = NULL', s.shop);
@@ -131,16 +149,17 @@ BEGIN
             counts.written := crm.score_all(s, crm.roll_scoring(s, r.as_of, false));
             UPDATE crm.own_refresh_run AS x
             SET batches = batches + 1, customers = customers + counts.written, rescored = true
-            WHERE x.run = advance_run.run;
+            WHERE x.run = r.run;
         END IF;
     END IF;
-    PERFORM crm.fit_models(s, r.as_of);
+    are_new_models := crm.fit_models(s, r.as_of);
+    PERFORM crm.evaluate_segments(s, r, is_new_day OR are_new_models OR reason IS NOT NULL);
     PERFORM crm.prune_answers(s);
     RETURN false;
 END $$;
 
-COMMENT ON FUNCTION crm.advance_run(bigint) IS
-'What is to be done next in a run, in one transaction: a batch of changes and, after the last, the scores of a new day; or a pass over all orders. Returns whether more is left. A part of crm.refresh.';
+COMMENT ON FUNCTION crm.advance_shop(crm.shop, crm.refresh_run) IS
+'What is to be done next in a run: a batch of changes and, after the last, the scores of a new day, or a pass over all orders; then models and segments. Returns whether more is left. A part of crm.refresh.';
 
 -- Applying noted changes reads no order, and must not count what the owner may not read.
 CREATE FUNCTION crm.check_rights(s crm.shop) RETURNS void
@@ -294,29 +313,30 @@ BEGIN
                    CASE WHEN g.is_gone THEN NULL WHEN $4 THEN a.tier ELSE g.tier_before END AS tier
             FROM %7$s
         ), inserted AS (
-            INSERT INTO %1$I.customer_history (customer_id, history, channel, score, segment, tier)
+            INSERT INTO %1$I.customer_history AS h (customer_id, history, channel, score, segment, tier)
             SELECT n.customer_id, n.history, n.channel, n.score, n.segment, n.tier
             FROM scored AS n
             WHERE n.tid IS NULL AND NOT n.is_gone
-            RETURNING 1
+            RETURNING %11$s
         ), updated AS (
             UPDATE %1$I.customer_history AS h
             SET history = n.history, channel = n.channel, score = n.score, segment = n.segment, tier = n.tier
             FROM scored AS n
             WHERE h.ctid = n.tid AND NOT n.is_gone
                   AND (n.is_changed OR n.channel IS DISTINCT FROM n.channel_before)
-            RETURNING 1
+            RETURNING %11$s
         ), deleted AS (
             DELETE FROM %1$I.customer_history AS h
             USING scored AS n
             WHERE h.ctid = n.tid AND n.is_gone
-            RETURNING 1
-        ), %8$s
+            RETURNING %11$s
+        ), %8$s%12$s
         SELECT (SELECT count(*) FROM taken) AS taken,
                (SELECT count(*) FROM inserted) + (SELECT count(*) FROM updated) + (SELECT count(*) FROM deleted) AS written
         $sql$,
         s.shop, same, format(picked, s.shop), channels, channel, channel_joins, crm.answer_sql(s.shop, 'channelled'),
-        crm.note_sql(s.shop, '$5', 'scored', '$6'), firsts, entries);
+        crm.note_sql(s.shop, '$5', 'scored', '$6'), firsts, entries, 'h.customer_id, ' || crm.member_sql(s.shop),
+        crm.todo_sql(s.shop, 'inserted', 'updated', 'deleted'));
 END $$;
 
 COMMENT ON FUNCTION crm.apply_sql(crm.shop, boolean) IS
@@ -446,12 +466,16 @@ BEGIN
             FROM differing AS d
             WHERE h.ctid = d.place AND d.history IS NOT NULL
         ), deleted AS (
-            DELETE FROM %1$I.customer_history AS h USING differing AS d WHERE h.ctid = d.place AND d.history IS NULL
-        ), %3$s
+            DELETE FROM %1$I.customer_history AS h
+            USING differing AS d
+            WHERE h.ctid = d.place AND d.history IS NULL
+            RETURNING h.customer_id, %4$s
+        ), %3$s%5$s
         SELECT (SELECT count(*) FROM emptied), (SELECT count(*) FROM differing)
         $sql$, s.shop,
         crm.answer_sql(s.shop, format('crm.history_changes(%L, %L, NULL::%s)', orders, stored, customer_type)),
-        crm.note_sql(s.shop, format('(SELECT day FROM %I.scoring)', s.shop), 'differing', '$1'));
+        crm.note_sql(s.shop, format('(SELECT day FROM %I.scoring)', s.shop), 'differing', '$1'),
+        crm.member_sql(s.shop), crm.todo_sql(s.shop, 'deleted'));
     IF is_first THEN -- an index is faster made afterwards
         EXECUTE format('ALTER TABLE %I.customer_history DROP CONSTRAINT customer_history_pkey', s.shop);
     END IF;

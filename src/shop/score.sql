@@ -94,6 +94,7 @@ BEGIN
         EXECUTE format('DELETE FROM %I.answer_change', s.shop);
         EXECUTE format('DELETE FROM %I.band WHERE valid_from > $1', s.shop) USING day;
         EXECUTE format('DELETE FROM %I.model WHERE fitted_on > $1', s.shop) USING day;
+        PERFORM crm.forget_segment_days(s, day);
     END IF;
     IF s.grades IS NOT NULL THEN
         cuts := crm.review_bands(s, day, as_of, lookback, from_orders, before.is_stale);
@@ -175,7 +176,7 @@ END $$;
 COMMENT ON FUNCTION crm.score_all(crm.shop, boolean) IS
 'Scores all customers of a shop as of its day, writes the scores that differ, and notes the changes where asked to; returns how many. A part of crm.refresh.';
 
-CREATE FUNCTION crm.fit_models(s crm.shop, as_of timestamptz) RETURNS void
+CREATE FUNCTION crm.fit_models(s crm.shop, as_of timestamptz) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -186,19 +187,22 @@ DECLARE
     churn crm.mbgnbd;
     spend crm.gamma_gamma;
     notes text;
+    changed int := 0;
 BEGIN
     EXECUTE format('SELECT coalesce(max(date_trunc(''month'', m.fitted_on::timestamp)) <> date_trunc(''month'', $1::timestamp), true) '
                    'FROM %I.model AS m', s.shop)
     INTO is_due USING day;
     IF s.horizon IS NULL THEN
         EXECUTE format('UPDATE %I.scoring SET churn_model = NULL, spend_model = NULL WHERE NOT (churn_model IS NULL)', s.shop);
-        RETURN;
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        RETURN changed > 0;
     ELSIF NOT is_due THEN
         -- back again after a time without
         EXECUTE format('UPDATE %1$I.scoring AS c SET churn_model = m.churn, spend_model = m.spend FROM %1$I.model AS m '
                        'WHERE c.churn_model IS NULL AND NOT (m.churn IS NULL) '
                        'AND m.fitted_on = (SELECT max(x.fitted_on) FROM %1$I.model AS x)', s.shop);
-        RETURN;
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        RETURN changed > 0;
     END IF;
     BEGIN
         EXECUTE format(fit_sql, 'mbgnbd_fit', s.shop) INTO churn USING calendar, as_of;
@@ -215,11 +219,13 @@ BEGIN
                        'SET churn = excluded.churn, spend = excluded.spend, note = excluded.note', s.shop)
         USING day, churn, spend, notes;
         EXECUTE format('UPDATE %I.scoring SET churn_model = $1, spend_model = $2', s.shop) USING churn, spend;
+        GET DIAGNOSTICS changed = ROW_COUNT;
     END IF;
+    RETURN changed > 0;
 END $$;
 
 COMMENT ON FUNCTION crm.fit_models(crm.shop, timestamptz) IS
-'Fits the lifetime models of a shop where this month has none yet, by its stored histories. A part of crm.refresh.';
+'Fits the lifetime models of a shop where this month has none yet, by its stored histories. Returns whether other models are in force now. A part of crm.refresh.';
 
 CREATE FUNCTION crm.prune_answers(s crm.shop) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -233,8 +239,9 @@ BEGIN
     GET DIAGNOSTICS moved = ROW_COUNT;
     IF moved > 0 THEN
         EXECUTE format('DELETE FROM %1$I.answer_change WHERE day <= (SELECT known_since FROM %1$I.scoring)', s.shop);
+        PERFORM crm.prune_segments(s);
     END IF;
 END $$;
 
 COMMENT ON FUNCTION crm.prune_answers(crm.shop) IS
-'Removes noted changes of answers that are older than the shop keeps them. A part of crm.refresh.';
+'Removes noted changes of answers and segments that are older than the shop keeps them. A part of crm.refresh.';

@@ -2,9 +2,23 @@
 
 CREATE FUNCTION crm.shop_views() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN '{customer,rfm_segment,segment_move,answer_history,cohort_month,repeat_ladder,kpi_month,refresh_log}'::text[];
+RETURN '{customer,rfm_segment,segment_move,answer_history,cohort_month,repeat_ladder,kpi_month,refresh_log,customer_member,segment_size,'
+       'segment_member,segment_transition}'::text[];
 
-COMMENT ON FUNCTION crm.shop_views() IS 'Names of the views of a shop. A part of crm.create_shop.';
+COMMENT ON FUNCTION crm.shop_views() IS 'Names of the views of a shop that others may read. A part of crm.create_shop.';
+
+-- Sets hold bigint. Customers of other types get a number.
+CREATE FUNCTION crm.member_sql(shop name) RETURNS text
+    LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_attribute AS a
+                             WHERE a.attrelid = pg_catalog.to_regclass(pg_catalog.format('%I.customer_history', shop))
+                                   AND a.attname = 'number' AND NOT a.attisdropped)
+                THEN 'h.number' ELSE 'h.customer_id::bigint' END;
+END;
+
+COMMENT ON FUNCTION crm.member_sql(name) IS
+'The id in sets of a customer of a shop, as an expression over a row h of customer_history: smallint, integer and bigint customers stand for themselves, others have a number. A part of crm.create_shop.';
 
 CREATE FUNCTION crm.make_shop_views(s crm.shop) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -12,10 +26,14 @@ AS $$
 DECLARE
     month CONSTANT text := format('%L::crm.calendar', crm.calendar('month', s.zone));
     within CONSTANT text := format('%L::interval', s.repeat_within);
+    comments CONSTANT jsonb := crm.shop_view_comments();
 BEGIN
+    -- What conditions of segments read. New columns go to the end: CREATE OR REPLACE VIEW asks for that.
     EXECUTE format($sql$
-        CREATE OR REPLACE VIEW %1$I.customer AS
-        SELECT h.customer_id,
+        CREATE OR REPLACE VIEW %1$I.customer_row AS
+        SELECT %6$s AS member,
+               k.history,
+               h.customer_id,
                crm.first_order(k.history) AS first_order_at,
                (crm.first_order(k.history) AT TIME ZONE %2$L)::date AS first_order_date,
                crm.last_order(k.history) AS last_order_at,
@@ -57,7 +75,12 @@ BEGIN
              CROSS JOIN LATERAL (SELECT greatest(width_bucket((m.measures).monetary, c.tier_bounds), 1) AS step) AS t
              LEFT JOIN %1$I.segment_label AS l ON l.segment = h.segment
         WHERE h.score IS NOT NULL
-        $sql$, s.shop, s.zone, month, format('%L::interval', s.horizon), s.yearly_discount);
+        $sql$, s.shop, s.zone, month, format('%L::interval', s.horizon), s.yearly_discount, crm.member_sql(s.shop));
+    EXECUTE format('CREATE OR REPLACE VIEW %1$I.customer AS SELECT %2$s FROM %1$I.customer_row AS c', s.shop,
+                   (SELECT string_agg(format('c.%I', a.attname), ', ' ORDER BY a.attnum)
+                    FROM pg_attribute AS a
+                    WHERE a.attrelid = format('%I.customer_row', s.shop)::regclass AND a.attnum > 0
+                          AND a.attname NOT IN ('member', 'history')));
     EXECUTE format($sql$
         CREATE OR REPLACE VIEW %1$I.rfm_segment AS
         SELECT l.position, l.segment, l.label, l.label_ja, coalesce(n.customers, 0) AS customers,
@@ -153,7 +176,11 @@ BEGIN
         FROM crm.refresh_run AS r
         WHERE r.shop = %3$L
         $sql$, s.shop, s.zone, s.shop);
-    PERFORM crm.comment_relations(s.shop, 'VIEW', crm.shop_view_comments());
+    PERFORM crm.make_segment_views(s);
+    PERFORM crm.comment_relations(s.shop, 'VIEW', comments || jsonb_build_object('customer_row', jsonb_build_array(
+        'What conditions of segments read: customer, with the history.',
+        comments #> '{customer,1}' || '{"member": "The customer''s id in sets of customers.", '
+                                      '"history": "All purchases and refunds by as_of."}')));
 END $$;
 
 COMMENT ON FUNCTION crm.make_shop_views(crm.shop) IS 'Makes or replaces the views of a shop. A part of crm.create_shop.';
@@ -281,7 +308,30 @@ RETURN '{
         "rebuilt": "Whether all orders were read.",
         "rescored": "Whether all customers were scored.",
         "note": "What is worth knowing.",
-        "error": "Error message."}]
+        "error": "Error message."}],
+    "customer_member": ["The id of each customer in sets of customers (crm.idset): the customer''s own where it is an integer.", {
+        "customer_id": "The customer.",
+        "member": "The id in sets. It is never given to another customer."}],
+    "segment_size": ["One row for each segment of customers that is defined, as of the last refresh.", {
+        "segment": "Name of the segment.",
+        "label": "English label.",
+        "label_ja": "Japanese label.",
+        "family": "The exclusive family that it belongs to; NULL for none.",
+        "customers": "Customers in it; NULL while it has not been evaluated.",
+        "share": "Their share of all customers, 0 to 1.",
+        "as_of_date": "The shop''s day that it was evaluated for."}],
+    "segment_member": ["One row for each customer in each segment.", {
+        "segment": "Name of the segment.",
+        "customer_id": "The customer."}],
+    "segment_transition": ["Customers who entered or left a segment or changed their tier, as noted by the refreshes, in the order of event.", {
+        "event": "Number of the event; a later one is higher.",
+        "happened_at": "When the refresh noted it.",
+        "date": "The shop''s day that it was noted for.",
+        "kind": "entered or left a segment; promoted or demoted to another tier.",
+        "segment": "Name of the segment; NULL for tiers.",
+        "customer_id": "The customer.",
+        "tier_before": "Tier before; NULL for segments.",
+        "tier": "Tier after; NULL for segments."}]
 }'::jsonb;
 
 COMMENT ON FUNCTION crm.shop_view_comments() IS 'Comments on the views of a shop and their columns. A part of crm.create_shop.';

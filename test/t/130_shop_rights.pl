@@ -91,11 +91,11 @@ sql_as('assistant', "CALL crm.refresh('shop', $as_of)");
 is(sql_as($admin, "SELECT * FROM plain.differences('shop', '$entries')"), '',
     'also by TRUNCATE; members of the owner refresh');
 
-# 3. Readers read the views, all of them and nothing else.
+# 3. Readers read the views and the segments, all of them and nothing else.
 
 sql_as('analyst', q{SELECT crm.grant_shop('shop', 'dashboards')});
 my @views = split /\n/, sql_as('reader', q{SELECT table_name FROM information_schema.tables WHERE table_schema = 'shop'
-    ORDER BY 1});
+    AND table_type = 'VIEW' ORDER BY 1});
 is("@views", sql_as($admin, q{SELECT string_agg(v, ' ' ORDER BY v) FROM unnest(crm.shop_views()) AS v}),
     'a reader is shown the views only');
 cmp_ok(scalar @views, '>=', 8, 'of which there are ' . @views);
@@ -108,10 +108,17 @@ is(sql_as('reader', 'SELECT count(*), sum(revenue) FROM shop.customer'), '10|505
 my @tables = split /\n/, sql_as($admin, q{SELECT relname FROM pg_class WHERE relnamespace = 'shop'::regnamespace
     AND relkind = 'r' ORDER BY 1});
 cmp_ok(scalar @tables, '>=', 7, scalar @tables . ' tables');
-for my $table (@tables)
+my %of_segments = map { $_ => 1 } qw(segment_definition segment_set segment_change segment_event);
+for my $table (grep { !$of_segments{$_} } @tables)
 {
     is(refusal('reader', "SELECT * FROM shop.$table"), "42501: permission denied for table $table",
         "not the table $table");
+}
+for my $table (sort keys %of_segments)
+{
+    ok((grep { $_ eq $table } @tables), "there is a table $table");
+    is(sql_as('reader', "SELECT count(*) FROM shop.$table"), 0, 'which may be read');
+    like(refusal('reader', "DELETE FROM shop.$table"), qr/^42501: /, 'and not written');
 }
 is(refusal('reader', 'SELECT * FROM platform.orders'), '42501: permission denied for table orders', 'nor the orders');
 like(refusal('reader', $_), qr/^(42501|55000): /, "nor may it: $_") for 'CREATE TABLE shop.mine ()', 'DELETE
