@@ -112,14 +112,18 @@ SELECT crm.in_segment('by_visitor', 'regular', 1);
 CREATE ROLE regress_asker;
 GRANT USAGE ON SCHEMA asked TO regress_asker;
 GRANT SELECT ON asked.orders TO regress_asker;
+\set VERBOSITY sqlstate
 SET ROLE regress_asker;
 SELECT crm.in_segment('by_id', 'regular', 1);
+\set VERBOSITY terse
 RESET ROLE;
 SELECT crm.grant_shop('by_id', 'regress_asker'), crm.grant_shop('by_visitor', 'regress_asker');
 SET ROLE regress_asker;
 SELECT count(*) FILTER (WHERE crm.in_segment('by_id', 'regular', customer_id)) = count(*) FILTER (WHERE crm.in_segment('by_visitor', 'regular', visitor)) AS same
 FROM asked.orders;
+\set VERBOSITY sqlstate
 SELECT crm.in_segment('by_code', 'regular', 'c-1');
+\set VERBOSITY terse
 RESET ROLE;
 -- rights are those of who asks, also where another has asked before at the same place
 CREATE FUNCTION asked.as_both() RETURNS boolean LANGUAGE plpgsql AS $$
@@ -134,7 +138,9 @@ BEGIN
     END LOOP;
     RETURN answer;
 END $$;
+\set VERBOSITY sqlstate
 SELECT asked.as_both();
+\set VERBOSITY terse
 RESET ROLE;
 
 SELECT crm.drop_shop(shop) FROM crm.shop;
