@@ -10,7 +10,7 @@ CREATE SCHEMA platform;
 CREATE TABLE platform.orders (customer int, day text, noted_at timestamptz, amount int);
 SELECT DISTINCT 'created' FROM crm.create_shop('styles', 'platform.orders', 'customer',
     $$day::date + interval '-1 2:00'$$, -- a day back and two hours on; in the style sql_standard also two hours back
-    'amount', source_zone => 'UTC', condition => $$noted_at >= '2026-01-01'$$, channel => $$noted_at::text$$);
+    'amount', source_zone => 'UTC', condition => $$noted_at >= '2026-01-01' AND '\' <> ';'$$, channel => $$noted_at::text$$);
 CALL crm.refresh('styles', '2026-03-31 12:00Z');
 
 SET TimeZone = 'Asia/Tokyo';
@@ -32,6 +32,8 @@ SELECT * FROM platform.states ORDER BY 1;
 SET TimeZone = 'America/New_York';
 SET DateStyle = 'German, MDY';
 SET IntervalStyle = 'iso_8601';
+SET standard_conforming_strings = off;
+SET escape_string_warning = off;
 UPDATE platform.orders SET amount = 31 WHERE customer = 2;
 DELETE FROM platform.orders WHERE customer = 3;
 CALL crm.refresh('styles', '2026-03-31 12:00Z');
@@ -49,6 +51,8 @@ SELECT * FROM platform.states ORDER BY 1;
 SET TimeZone = 'UTC';
 SET DateStyle = 'ISO, YMD';
 RESET IntervalStyle;
+RESET standard_conforming_strings;
+RESET escape_string_warning;
 DROP VIEW platform.states;
 SELECT crm.drop_shop('styles');
 DROP TABLE platform.orders;

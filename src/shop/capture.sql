@@ -66,6 +66,7 @@ BEGIN
             CREATE FUNCTION %1$I.capture_%2$s() RETURNS trigger
                 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
                 SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' -- as crm.run_step
+                SET standard_conforming_strings = on
             AS %3$L
             $function$,
             s.shop, event.name,

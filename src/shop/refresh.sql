@@ -61,6 +61,7 @@ CREATE FUNCTION crm.run_step(run bigint, OUT more boolean, OUT code text, OUT me
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning SET jit = off
     SET row_security = off -- an error rather than some of the orders
     SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' -- expressions mean the same in all sessions
+    SET standard_conforming_strings = on
 AS $$
 BEGIN
     BEGIN
