@@ -2,7 +2,7 @@
 SLICES = calendar history rfm cohort repeat lifetime shop segment
 
 # These start from nothing: they install what they need before PGXS can be asked anything.
-STARTERS = demo demo-stop check bench
+STARTERS = demo demo-stop check check-majors bench
 ifneq ($(filter $(STARTERS),$(MAKECMDGOALS)),)
 
 .PHONY: $(STARTERS)
@@ -12,6 +12,8 @@ demo-stop:
 	demo/stop
 check:
 	test/check
+check-majors:
+	test/majors
 bench:
 	test/bench/bench
 

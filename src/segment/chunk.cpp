@@ -20,11 +20,22 @@ struct run {
 
 [[noreturn]] void throw_damaged() { throw error(data_corrupted, "stored crm.idset is damaged"); }
 
-// The library's own names for our memory.
+// The library's own names for our memory. Its versions differ in the names of the fields and in an empty base.
 array_container_t values_of(const chunk &of) {
-    return {of.cardinality, static_cast<std::int32_t>(of.values.size()), const_cast<std::uint16_t *>(of.values.data())};
+    array_container_t named{};
+    auto &[cardinality, capacity, values] = named;
+    cardinality = of.cardinality;
+    capacity = static_cast<std::int32_t>(of.values.size());
+    values = const_cast<std::uint16_t *>(of.values.data());
+    return named;
 }
-bitset_container_t bits_of(const chunk &of) { return {of.cardinality, const_cast<std::uint64_t *>(of.bits.data())}; }
+bitset_container_t bits_of(const chunk &of) {
+    bitset_container_t named{};
+    auto &[cardinality, words] = named;
+    cardinality = of.cardinality;
+    words = const_cast<std::uint64_t *>(of.bits.data());
+    return named;
+}
 
 std::size_t runs_in(byte_span bytes) { return bytes.size() / sizeof(run); }
 run load_run(byte_span bytes, std::size_t i) { return load<run>(bytes.data() + i * sizeof(run)); }
