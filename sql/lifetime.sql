@@ -194,6 +194,23 @@ SELECT abs((w).log_likelihood - (d).log_likelihood - repeats * ln(7::float8)) < 
 FROM (SELECT crm.mbgnbd_fit(h, 'week UTC', '2026-06-30') AS w, crm.mbgnbd_fit(h, 'day UTC', '2026-06-30') AS d FROM histories) AS f,
      (SELECT sum(x) AS repeats FROM seen('UTC', '2026-06-30')) AS s;
 
+-- Customers counted in parts, wherever they are, and fitted together.
+CREATE TEMP TABLE parts AS
+SELECT customer % 3 AS part, crm.btyd_counts(h, 'week UTC', '2025-12-31 15:00') AS counts,
+       crm.btyd_counts(h, 'week UTC', '2025-12-31 15:00', 'map') AS map_counts,
+       crm.gamma_gamma_counts(h, 'week UTC', '2025-12-31 15:00') AS spending, crm.sbg_counts((customer % 5)::int, customer % 3 > 0) AS subscriptions
+FROM histories
+GROUP BY 1;
+SELECT count(*) AS parts, (SELECT count(*) FROM parts WHERE counts IS NULL) AS nothing, crm.bgnbd_fit(counts::text::bytea) = b AS bgnbd,
+       crm.mbgnbd_fit(counts) = m AS mbgnbd, crm.pareto_nbd_fit(counts ORDER BY part DESC) = p AS pareto_nbd,
+       crm.gamma_gamma_fit(spending) = g AS gamma_gamma,
+       (crm.mbgnbd_fit(map_counts)).method,
+       crm.sbg_fit(subscriptions) = (SELECT crm.sbg_fit((customer % 5)::int, customer % 3 > 0) FROM histories) AS sbg
+FROM parts, fits
+WHERE zone = 'UTC'
+GROUP BY b, m, p, g;
+SELECT crm.btyd_counts(h, 'week UTC', now()) AS nobody, crm.bgnbd_fit(NULL::bytea) AS no_part FROM histories WHERE false;
+
 -- A row that is asked about several models and times, and models that change from row to row, get each its own answer.
 SELECT count(*), max(abs(crm.p_alive(h, u, '2025-12-31 20:00') - crm.p_alive(a.x, a.t_x, a.t, u))) < 1e-12 AS utc,
        max(abs(crm.p_alive(h, j, '2025-12-31 20:00') - crm.p_alive(b.x, b.t_x, b.t, j))) < 1e-12 AS tokyo,
@@ -357,7 +374,11 @@ SELECT regexp_replace(refused(statement), 'The \d{3,} bytes', 'The bytes') AS re
     $$SELECT crm.btyd_combine(crm.btyd_accumulate(NULL, 1, 1, 2, 'week UTC'), crm.gamma_gamma_accumulate(NULL, 1, 1, 'week UTC'))$$,
     $$SELECT crm.btyd_combine(crm.btyd_accumulate(NULL, 1, 1, 2, 'week UTC'), crm.btyd_accumulate(NULL, 1, 1, 2, 'day UTC'))$$,
     $$SELECT crm.gamma_gamma_finish(crm.btyd_accumulate(NULL, 1, 1, 2, 'week UTC'))$$,
-    $$SELECT crm.sbg_finish('\x00')$$
+    $$SELECT crm.sbg_finish('\x00')$$,
+    $$SELECT crm.bgnbd_fit(c) FROM (VALUES ('\x00'::bytea)) AS v(c)$$,
+    $$SELECT crm.gamma_gamma_fit(counts) FROM parts$$,
+    $$SELECT crm.mbgnbd_fit(c) FROM (SELECT counts FROM parts UNION ALL SELECT map_counts FROM parts) AS mixed(c)$$,
+    $$SELECT crm.sbg_fit(c) FROM (VALUES ('\x0102030405060708090a0b0c0d0e0f10'::bytea)) AS v(c)$$
 ]) AS statement;
 
 -- 10. Hostile populations.

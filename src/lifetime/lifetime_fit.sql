@@ -105,6 +105,32 @@ COMMENT ON AGGREGATE crm.pareto_nbd_fit(bigint, double precision, double precisi
 COMMENT ON FUNCTION crm.pareto_nbd_fit(text, crm.calendar, timestamptz, crm.fit_method) IS
 'The Pareto/NBD model straight from a query of orders, in one pass: to the last bit what the aggregate gives for the histories. The query is as for crm.histories, its customers of any type that can be hashed. NULL without customers. Errors: as crm.histories and the aggregate.';
 
+-- What a fit needs of customers who are spread over tables or servers: counted where they are, added up, then fitted.
+CREATE AGGREGATE crm.btyd_counts(h crm.history, calendar crm.calendar, as_of timestamptz) (
+    SFUNC = crm.btyd_accumulate, STYPE = bytea, SSPACE = 65536, COMBINEFUNC = crm.btyd_combine, PARALLEL = SAFE);
+CREATE AGGREGATE crm.btyd_counts(h crm.history, calendar crm.calendar, as_of timestamptz, method crm.fit_method) (
+    SFUNC = crm.btyd_accumulate, STYPE = bytea, SSPACE = 65536, COMBINEFUNC = crm.btyd_combine, PARALLEL = SAFE);
+CREATE AGGREGATE crm.bgnbd_fit(counts bytea) (
+    SFUNC = crm.btyd_combine, STYPE = bytea, SSPACE = 65536, FINALFUNC = crm.bgnbd_finish, FINALFUNC_MODIFY = READ_ONLY,
+    COMBINEFUNC = crm.btyd_combine, PARALLEL = SAFE);
+CREATE AGGREGATE crm.mbgnbd_fit(counts bytea) (
+    SFUNC = crm.btyd_combine, STYPE = bytea, SSPACE = 65536, FINALFUNC = crm.mbgnbd_finish, FINALFUNC_MODIFY = READ_ONLY,
+    COMBINEFUNC = crm.btyd_combine, PARALLEL = SAFE);
+CREATE AGGREGATE crm.pareto_nbd_fit(counts bytea) (
+    SFUNC = crm.btyd_combine, STYPE = bytea, SSPACE = 65536, FINALFUNC = crm.pareto_nbd_finish, FINALFUNC_MODIFY = READ_ONLY,
+    COMBINEFUNC = crm.btyd_combine, PARALLEL = SAFE);
+
+COMMENT ON AGGREGATE crm.btyd_counts(crm.history, crm.calendar, timestamptz) IS
+'What the fits crm.bgnbd_fit, crm.mbgnbd_fit and crm.pareto_nbd_fit see of the customers whose histories are aggregated: how many there are of each (x, t_x, T). So customers who are spread over several tables or servers are counted where they are, and a few kilobytes travel instead of their histories. The bytes are read by these aggregates of the same version of pg_crm on the same kind of processor; store models, not counts. Arguments and errors: as crm.bgnbd_fit.';
+COMMENT ON AGGREGATE crm.btyd_counts(crm.history, crm.calendar, timestamptz, crm.fit_method) IS
+'The same by a method.';
+COMMENT ON AGGREGATE crm.bgnbd_fit(bytea) IS
+'The BG/NBD model of all customers that were counted by crm.btyd_counts: to the last bit what the aggregate gives for their histories. Every customer is in one of the counts only. Errors: as the aggregate over histories, and 22023 for counts of different calendars, times or methods, or bytes that are none.';
+COMMENT ON AGGREGATE crm.mbgnbd_fit(bytea) IS
+'The MBG/NBD model of all customers that were counted by crm.btyd_counts: to the last bit what the aggregate gives for their histories. Every customer is in one of the counts only. Errors: as the aggregate over histories, and 22023 for counts of different calendars, times or methods, or bytes that are none.';
+COMMENT ON AGGREGATE crm.pareto_nbd_fit(bytea) IS
+'The Pareto/NBD model of all customers that were counted by crm.btyd_counts: to the last bit what the aggregate gives for their histories. Every customer is in one of the counts only. Errors: as the aggregate over histories, and 22023 for counts of different calendars, times or methods, or bytes that are none.';
+
 CREATE FUNCTION crm.gamma_gamma_accumulate(bytea, crm.history, crm.calendar, timestamptz) RETURNS bytea
     LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'crm_gamma_gamma_accumulate';
 CREATE FUNCTION crm.gamma_gamma_accumulate(bytea, bigint, double precision, crm.calendar) RETURNS bytea
@@ -134,3 +160,14 @@ COMMENT ON AGGREGATE crm.gamma_gamma_fit(bigint, double precision, crm.calendar)
 'The same from one row a customer: x, repeat purchases; mean, their mean amount. Errors: 22023 numbers that no customer can have.';
 COMMENT ON FUNCTION crm.gamma_gamma_fit(text, crm.calendar, timestamptz) IS
 'The Gamma-Gamma model straight from a query of orders, in one pass: to the last bit what the aggregate gives for the histories. The query is as for crm.histories, its customers of any type that can be hashed. NULL without customers. Errors: as crm.histories and the aggregate.';
+
+CREATE AGGREGATE crm.gamma_gamma_counts(h crm.history, calendar crm.calendar, as_of timestamptz) (
+    SFUNC = crm.gamma_gamma_accumulate, STYPE = bytea, SSPACE = 65536, COMBINEFUNC = crm.gamma_gamma_combine, PARALLEL = SAFE);
+CREATE AGGREGATE crm.gamma_gamma_fit(counts bytea) (
+    SFUNC = crm.gamma_gamma_combine, STYPE = bytea, SSPACE = 65536, FINALFUNC = crm.gamma_gamma_finish, FINALFUNC_MODIFY = READ_ONLY,
+    COMBINEFUNC = crm.gamma_gamma_combine, PARALLEL = SAFE);
+
+COMMENT ON AGGREGATE crm.gamma_gamma_counts(crm.history, crm.calendar, timestamptz) IS
+'What crm.gamma_gamma_fit sees of the customers whose histories are aggregated: how many there are of each number and mean amount of repeat purchases. For customers who are spread over several tables or servers, as crm.btyd_counts. Arguments and errors: as crm.gamma_gamma_fit.';
+COMMENT ON AGGREGATE crm.gamma_gamma_fit(bytea) IS
+'The Gamma-Gamma model of all customers that were counted by crm.gamma_gamma_counts: to the last bit what the aggregate gives for their histories. Every customer is in one of the counts only. Errors: as the aggregate over histories, and 22023 for counts of different calendars or times, or bytes that are none.';

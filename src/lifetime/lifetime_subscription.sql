@@ -15,8 +15,18 @@ CREATE AGGREGATE crm.sbg_fit(renewals integer, cancelled boolean) (
     SFUNC = crm.sbg_accumulate, STYPE = bytea, SSPACE = 8192, FINALFUNC = crm.sbg_finish, FINALFUNC_MODIFY = READ_ONLY,
     COMBINEFUNC = crm.sbg_combine, PARALLEL = SAFE);
 
+CREATE AGGREGATE crm.sbg_counts(renewals integer, cancelled boolean) (
+    SFUNC = crm.sbg_accumulate, STYPE = bytea, SSPACE = 8192, COMBINEFUNC = crm.sbg_combine, PARALLEL = SAFE);
+CREATE AGGREGATE crm.sbg_fit(counts bytea) (
+    SFUNC = crm.sbg_combine, STYPE = bytea, SSPACE = 8192, FINALFUNC = crm.sbg_finish, FINALFUNC_MODIFY = READ_ONLY,
+    COMBINEFUNC = crm.sbg_combine, PARALLEL = SAFE);
+
 COMMENT ON AGGREGATE crm.sbg_fit(integer, boolean) IS
 'The shifted-beta-geometric model of the subscriptions aggregated, one row each: how often it has been renewed so far, and whether it has been cancelled since. Somebody who left at the first renewal has renewals 0 and cancelled true. NULL inputs are skipped, and so are active ones without a renewal, which say nothing; NULL when none is left. Errors: 22023 renewals out of range, too little data.';
+COMMENT ON AGGREGATE crm.sbg_counts(integer, boolean) IS
+'What crm.sbg_fit sees of the subscriptions aggregated: how many there are of each number of renewals, cancelled and not. For subscriptions that are spread over several tables or servers, as crm.btyd_counts. Errors: as crm.sbg_fit.';
+COMMENT ON AGGREGATE crm.sbg_fit(bytea) IS
+'The shifted-beta-geometric model of all subscriptions that were counted by crm.sbg_counts: to the last bit what the aggregate gives for the subscriptions. Errors: as that one, and 22023 for bytes that are no counts.';
 
 CREATE FUNCTION crm.sbg_survival(model crm.sbg, n integer) RETURNS double precision
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'crm_sbg_survival';
