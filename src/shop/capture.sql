@@ -95,10 +95,15 @@ EXCEPTION WHEN insufficient_privilege THEN
     RAISE insufficient_privilege USING
         MESSAGE = format('changes of %s cannot be noticed: %s', s.orders, SQLERRM),
         HINT = format('GRANT TRIGGER ON %s TO %I; or say capture => ''compare''.', s.orders, current_user);
+WHEN feature_not_supported OR internal_error THEN
+    -- A distributed table of Citus looks like any other, and refuses triggers without an SQLSTATE.
+    RAISE feature_not_supported USING
+        MESSAGE = format('changes of %s cannot be noticed: %s', s.orders, SQLERRM),
+        HINT = 'Say capture => ''compare''.';
 END $make$;
 
 COMMENT ON FUNCTION crm.make_capture(crm.shop) IS
-'Makes the triggers of a shop on its orders anew. Waits for transactions that are writing orders. Errors: 42501 without the right TRIGGER. A part of crm.create_shop.';
+'Makes the triggers of a shop on its orders anew. Waits for transactions that are writing orders. Errors: 42501 without the right TRIGGER, 0A000 for a table that refuses triggers. A part of crm.create_shop.';
 
 CREATE FUNCTION crm.drop_capture(shop name) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
