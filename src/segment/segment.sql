@@ -54,7 +54,8 @@ BEGIN
             ALTER day SET NOT NULL, ALTER customer_id SET NOT NULL,
             ADD CHECK (kind IN ('entered', 'left', 'promoted', 'demoted'));
         CREATE TABLE %1$I.segment_todo AS
-            SELECT h.customer_id, NULL::bigint AS member FROM %1$I.customer_history AS h WITH NO DATA
+            SELECT h.customer_id, NULL::bigint AS member FROM %1$I.customer_history AS h WITH NO DATA;
+        CREATE INDEX ON %1$I.segment_todo (member)
         $sql$, s.shop);
     PERFORM crm.comment_relations(s.shop, 'TABLE', '{
         "segment_definition": ["Definitions of segments, one row for each version.", {
@@ -173,7 +174,7 @@ CREATE FUNCTION crm.event_sql(shop name, run text, transitions text) RETURNS tex
 RETURN pg_catalog.format($sql$
     INSERT INTO %1$I.segment_event (day, run, kind, segment, version, customer_id, tier_before, tier)
     SELECT c.day, %2$s, t.kind, t.segment, t.version, t.customer_id, t.tier_before, t.tier
-    FROM (SELECT * FROM %1$I.scoring) AS c, (%3$s) AS t
+    FROM (SELECT * FROM %1$I.scoring LIMIT 1) AS c, (%3$s) AS t
     $sql$, shop, run, transitions);
 
 COMMENT ON FUNCTION crm.event_sql(name, text, text) IS

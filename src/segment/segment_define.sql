@@ -145,9 +145,8 @@ BEGIN
     END IF;
     EXECUTE format('UPDATE %I.segment_definition AS d SET ended_at = now() WHERE d.segment = $1 AND d.ended_at IS NULL', s.shop)
     USING segment;
-    EXECUTE crm.store_sql(s.shop, format('SELECT o.segment, o.version, ''{}''::crm.idset AS members FROM %I.segment_set AS o '
-                                         'WHERE o.segment = %L', s.shop, segment))
-    USING NULL::bigint, s.answers_kept IS NOT NULL, false;
+    PERFORM crm.store_members(s, NULL, format('SELECT o.segment, o.version, ''{}''::crm.idset AS members, NULL::crm.idset AS looked_at '
+                                              'FROM %I.segment_set AS o WHERE o.segment = %L', s.shop, segment));
 END $$;
 
 COMMENT ON FUNCTION crm.drop_segment(name, text) IS

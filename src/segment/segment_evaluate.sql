@@ -1,54 +1,68 @@
 -- evaluating the segments of a shop: one pass over its customers for all conditions, or a look at those that changed
 
--- $1 run, $2 whether to note changes, $3 whether to write events.
+-- $1 run, $2 whether to note changes, $3 whether to write events. Who differs is few, so that little has to be computed.
 CREATE FUNCTION crm.store_sql(shop name, found text) RETURNS text
     LANGUAGE sql STABLE
 RETURN pg_catalog.format($sql$
     WITH found AS MATERIALIZED (
         %2$s
-    ), moved AS MATERIALIZED (
-        SELECT f.segment, f.version, f.members, c.day, c.as_of, o.segment IS NULL AS is_first,
-               o.day <= c.day AS goes_on, o.version = f.version AS is_same, f.members OPERATOR(crm.<>) o.members AS is_changed,
-               f.members OPERATOR(crm.-) o.members AS entered, o.members OPERATOR(crm.-) f.members AS departed
+    ), compared AS MATERIALIZED (
+        SELECT f.segment, f.version, f.members, c.day, c.as_of, o.segment IS NULL AS is_first, o.day <= c.day AS goes_on,
+               o.version = f.version AS is_same,
+               CASE WHEN f.looked_at IS NULL THEN o.members ELSE o.members OPERATOR(crm.&) f.looked_at END
+               OPERATOR(crm.#) f.members AS differing
         FROM found AS f
-             CROSS JOIN %1$I.scoring AS c
+             CROSS JOIN (SELECT * FROM %1$I.scoring LIMIT 1) AS c
              LEFT JOIN %1$I.segment_set AS o ON o.segment = f.segment
+    ), moved AS MATERIALIZED (
+        SELECT d.segment, d.version, d.day, d.goes_on, d.goes_on AND d.is_same AS is_move,
+               d.differing OPERATOR(crm.&) d.members AS entered, d.differing OPERATOR(crm.-) d.members AS departed
+        FROM compared AS d
+        WHERE d.differing OPERATOR(crm.<>) '{}'
     ), inserted AS (
         INSERT INTO %1$I.segment_set (segment, version, as_of, day, known_since, members)
-        SELECT m.segment, m.version, m.as_of, m.day, m.day, m.members FROM moved AS m WHERE m.is_first
+        SELECT d.segment, d.version, d.as_of, d.day, d.day, d.members FROM compared AS d WHERE d.is_first
     ), updated AS (
         UPDATE %1$I.segment_set AS o
-        SET version = m.version, as_of = m.as_of, day = m.day, failure = NULL,
-            members = CASE WHEN m.is_changed THEN m.members ELSE o.members END -- what is stored needs not be stored again
-        FROM moved AS m
-        WHERE o.segment = m.segment AND (m.is_changed OR NOT m.is_same OR o.as_of <> m.as_of OR o.failure IS NOT NULL)
+        SET version = d.version, as_of = d.as_of, day = d.day, failure = NULL,
+            members = CASE WHEN d.differing OPERATOR(crm.=) '{}' THEN o.members -- needs not be stored again
+                           ELSE o.members OPERATOR(crm.#) d.differing END
+        FROM compared AS d
+        WHERE o.segment = d.segment
+              AND (d.differing OPERATOR(crm.<>) '{}' OR NOT d.is_same OR o.as_of <> d.as_of OR o.failure IS NOT NULL)
     ), noted AS (
         INSERT INTO %1$I.segment_change AS x (segment, day, entered, departed)
-        SELECT m.segment, m.day, m.entered, m.departed FROM moved AS m WHERE m.is_changed AND m.goes_on AND $2
+        SELECT m.segment, m.day, m.entered, m.departed FROM moved AS m WHERE m.goes_on AND $2
         ON CONFLICT (segment, day) DO UPDATE -- who comes and goes on one day did neither
         SET entered = (x.entered OPERATOR(crm.-) excluded.departed) OPERATOR(crm.|) (excluded.entered OPERATOR(crm.-) x.departed),
             departed = (x.departed OPERATOR(crm.-) excluded.entered) OPERATOR(crm.|) (excluded.departed OPERATOR(crm.-) x.entered)
     )
     %3$s
     $sql$, shop, found, crm.event_sql(shop, '$1', pg_catalog.format($sql$
-        SELECT v.kind, v.segment, v.version, %3$s AS customer_id, NULL::text AS tier_before, NULL::text AS tier
-        FROM (SELECT 'entered' AS kind, m.segment, m.version, m.entered AS members
-              FROM moved AS m WHERE m.is_changed AND m.goes_on AND m.is_same AND $3
+        SELECT v.kind, v.segment, v.version, %s AS customer_id, NULL::text AS tier_before, NULL::text AS tier
+        FROM (SELECT 'entered' AS kind, m.segment, m.version, m.entered AS members FROM moved AS m WHERE m.is_move AND $3
               UNION ALL
-              SELECT 'left', m.segment, m.version, m.departed
-              FROM moved AS m WHERE m.is_changed AND m.goes_on AND m.is_same AND $3) AS v
+              SELECT 'left', m.segment, m.version, m.departed FROM moved AS m WHERE m.is_move AND $3) AS v
              CROSS JOIN LATERAL crm.members(v.members) AS i (member)
-             %2$s
         ORDER BY v.segment, v.kind, i.member
-        $sql$, shop,
+        $sql$,
         CASE WHEN crm.member_sql(shop) = 'h.number' THEN pg_catalog.format(
-            'LEFT %2$s LEFT JOIN (SELECT DISTINCT ON (t.member) t.member, t.customer_id FROM %1$I.segment_todo AS t) AS gone '
-            'ON gone.member = i.member', shop, crm.member_keys_sql(shop))
-        ELSE crm.member_keys_sql(shop) END,
-        CASE WHEN crm.member_sql(shop) = 'h.number' THEN 'coalesce(h.customer_id, gone.customer_id)' ELSE 'h.customer_id' END)));
+            'coalesce((SELECT h.customer_id FROM %1$I.customer_history AS h WHERE h.number = i.member), '
+            '(SELECT t.customer_id FROM %1$I.segment_todo AS t WHERE t.member = i.member LIMIT 1))', shop)
+        ELSE 'i.member::' || crm.shop_customer_type(shop) END)));
 
 COMMENT ON FUNCTION crm.store_sql(name, text) IS
-'The statement that stores the members of segments, a query of segment, version and members, with who entered and left. A part of crm.refresh.';
+'The statement that stores the members of segments, a query of segment, version, members and looked_at (the customers that were looked at; NULL: all), with who entered and left. A part of crm.refresh.';
+
+CREATE FUNCTION crm.store_members(s crm.shop, run bigint, query text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+BEGIN
+    EXECUTE crm.store_sql(s.shop, query) USING run, s.answers_kept IS NOT NULL, s.answers_kept IS NOT NULL AND run IS NOT NULL;
+END $$;
+
+COMMENT ON FUNCTION crm.store_members(crm.shop, bigint, text) IS
+'Stores the members of segments of a shop that a query finds, as of the shop''s day, and notes who entered and left; writes events where it is a run. A part of crm.refresh.';
 
 -- A subquery with OFFSET 0 computes each column that any condition reads once, and none that no condition reads.
 CREATE FUNCTION crm.found_sql(s crm.shop, segments text[], of_changed boolean) RETURNS text
@@ -69,29 +83,26 @@ BEGIN
         WHERE d.ended_at IS NULL
         $sql$, s.shop) INTO STRICT sets, items USING segments;
     RETURN format($sql$
-        SELECT v.segment, v.version, %1$s AS members
+        SELECT v.segment, v.version, coalesce(v.members, '{}') AS members, %1$s AS looked_at
         FROM (SELECT %2$s FROM (SELECT c.* FROM %3$s OFFSET 0) AS customer) AS x
              CROSS JOIN LATERAL (VALUES %4$s) AS v (segment, version, members)
         $sql$,
-        CASE WHEN of_changed THEN format(
-            '((SELECT o.members FROM %1$I.segment_set AS o WHERE o.segment = v.segment) OPERATOR(crm.-) '
-            '(SELECT crm.idset(t.member) FROM %1$I.segment_todo AS t)) OPERATOR(crm.|) coalesce(v.members, ''{}'')', s.shop)
-        ELSE 'coalesce(v.members, ''{}'')' END, sets, rows, items);
+        CASE WHEN of_changed THEN format('(SELECT crm.idset(t.member) FROM %I.segment_todo AS t)', s.shop)
+             ELSE 'NULL::crm.idset' END, sets, rows, items);
 END $$;
 
 COMMENT ON FUNCTION crm.found_sql(crm.shop, text[], boolean) IS
-'The query of the members that some segments of a shop with conditions have now: by all customers, or by those that changed and the stored members. A part of crm.refresh.';
+'The query of the members that some segments of a shop with conditions have now, among all customers or among those that changed. A part of crm.refresh.';
 
 -- Conditions mean the same in all sessions: they run with the shop's time zone, and with an error where row level
 -- security would hide rows of other tables.
 CREATE FUNCTION crm.evaluate_conditions(s crm.shop, run bigint, segments text[], of_changed boolean) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
     SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' SET standard_conforming_strings = on
 AS $$
 BEGIN
     PERFORM set_config('timezone', s.zone, true);
-    EXECUTE crm.store_sql(s.shop, crm.found_sql(s, segments, of_changed)) USING run, s.answers_kept IS NOT NULL,
-        s.answers_kept IS NOT NULL AND run IS NOT NULL;
+    PERFORM crm.store_members(s, run, crm.found_sql(s, segments, of_changed));
 END $$;
 
 COMMENT ON FUNCTION crm.evaluate_conditions(crm.shop, bigint, text[], boolean) IS
@@ -149,8 +160,8 @@ BEGIN
         ORDER BY h.level
         $sql$, s.shop)
     LOOP
-        EXECUTE crm.store_sql(s.shop, format($sql$
-            SELECT d.segment, d.version,
+        PERFORM crm.store_members(s, run, format($sql$
+            SELECT d.segment, d.version, NULL::crm.idset AS looked_at,
                    CASE d.operation WHEN 'union' THEN p.any_of WHEN 'intersection' THEN p.all_of
                                     ELSE p.first OPERATOR(crm.-) coalesce(p.others, '{}') END AS members
             FROM %1$I.segment_definition AS d
@@ -161,8 +172,7 @@ BEGIN
                      FROM unnest(d.parts) WITH ORDINALITY AS u (segment, n)
                           LEFT JOIN %1$I.segment_set AS o ON o.segment = u.segment) AS p
             WHERE d.ended_at IS NULL AND d.segment = ANY (%2$L::text[]) AND p.known = cardinality(d.parts)
-            $sql$, s.shop, segments))
-        USING run, s.answers_kept IS NOT NULL, s.answers_kept IS NOT NULL AND run IS NOT NULL;
+            $sql$, s.shop, segments));
     END LOOP;
 END $$;
 
