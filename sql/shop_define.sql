@@ -225,10 +225,20 @@ CALL crm.refresh('s2', '2026-04-02');
 SELECT count(*) FROM s2.customer;
 SELECT crm.shop_check('s2');
 DROP SCHEMA s2 CASCADE;
+-- nobody is the owner now: nobody reads what its errors said
+SELECT count(*) > 9 AS runs, count(note) AS notes, count(error) AS errors FROM crm.refresh_run WHERE shop = 's2';
+SELECT count(*) FROM crm.own_refresh_run;
 CALL crm.refresh('s2', '2026-04-02');
 SELECT crm.alter_shop('s2');
 SELECT crm.drop_shop('s2');
-SELECT count(*) FROM crm.shop;
+SELECT (SELECT count(*) FROM crm.shop) AS shops, (SELECT count(*) FROM crm.refresh_run) AS runs;
+-- a new shop of the same name does not begin with the runs of the old one
+SELECT DISTINCT 'created' FROM crm.create_shop('s2', 'platform.old_orders', 'customer_id', 'at', 'amount');
+CALL crm.refresh('s2', '2026-03-01');
+DROP SCHEMA s2 CASCADE;
+SELECT DISTINCT 'created' FROM crm.create_shop('s2', 'platform.old_orders', 'customer_id', 'at', 'amount');
+SELECT count(*) FROM s2.refresh_log;
+SELECT crm.drop_shop('s2');
 
 -- rights
 

@@ -111,7 +111,7 @@ BEGIN
     END IF;
     PERFORM crm.forget_schedule(drop_shop.name);
     DELETE FROM crm.own_shop AS o WHERE o.shop = drop_shop.name;
-    DELETE FROM crm.own_refresh_run AS r WHERE r.shop = drop_shop.name;
+    DELETE FROM crm.lost_refresh_run AS r WHERE r.shop = drop_shop.name;
 END $$;
 
 COMMENT ON FUNCTION crm.drop_shop(name, boolean) IS

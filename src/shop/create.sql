@@ -8,6 +8,7 @@ DECLARE
     seen record;
     customers bigint;
 BEGIN
+    PERFORM crm.check_rights(s);
     without_currency.currency := NULL;
     EXECUTE format($sql$
         SELECT count(*) AS rows,
@@ -134,8 +135,9 @@ BEGIN
     s := crm.resolve_shop(s, caller_path);
     RETURN QUERY SELECT * FROM crm.accept_shop(s);
 
+    DELETE FROM crm.lost_refresh_run AS r WHERE r.shop = s.shop; -- left behind by DROP SCHEMA
+    DELETE FROM crm.own_shop AS o WHERE o.shop = s.shop;
     EXECUTE format('CREATE SCHEMA %I', s.shop);
-    DELETE FROM crm.own_shop AS o WHERE o.shop = s.shop; -- left behind by DROP SCHEMA
     INSERT INTO crm.own_shop SELECT s.*;
     PERFORM crm.make_shop_tables(s);
     PERFORM crm.make_shop_views(s);

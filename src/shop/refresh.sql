@@ -167,13 +167,19 @@ CREATE FUNCTION crm.check_rights(s crm.shop) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '1ms'
 AS $$
 BEGIN
+    IF NOT s.is_query AND row_security_active(to_regclass(s.orders)) THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = format('row level security would hide some of %s from %I', s.orders, current_user),
+            HINT = 'A shop counts all orders or none. Let a role with BYPASSRLS own the shop, or the owner of the table; or '
+                   'read a view that the owner of the table makes.';
+    END IF;
     EXECUTE format('SELECT FROM (%s) AS entries LIMIT 0', crm.shop_select(s, crm.shop_source(s)));
 EXCEPTION WHEN lock_not_available THEN
     NULL; -- a migration holds the orders: a refresh does not wait for it, and looks again the next time
 END $$;
 
 COMMENT ON FUNCTION crm.check_rights(crm.shop) IS
-'Refuses to go on where the current user may not read the orders of a shop, or only some of them. A part of crm.refresh. Errors: those of reading them, such as 42501.';
+'Refuses to go on where the current user may not read the orders of a shop, or only some of them. A part of crm.refresh. Errors: those of reading them, 42501 above all.';
 
 CREATE FUNCTION crm.reason_to_rebuild(s crm.shop, r crm.refresh_run) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -307,8 +307,8 @@ RETURN '{
         "held": "Changes that cannot be applied.",
         "rebuilt": "Whether all orders were read.",
         "rescored": "Whether all customers were scored.",
-        "note": "What is worth knowing.",
-        "error": "Error message."}],
+        "note": "What is worth knowing; NULL for who does not own the shop, as it may quote an order.",
+        "error": "Error message; NULL for who does not own the shop."}],
     "customer_member": ["The id of each customer in sets of customers (crm.idset): the customer''s own where it is an integer.", {
         "customer_id": "The customer.",
         "member": "The id in sets. It is never given to another customer."}],

@@ -153,8 +153,8 @@ for my $statement (
         FROM crm.shop AS s WHERE shop = 'shop'},
     'CREATE TABLE mine (id int); CREATE TRIGGER t AFTER INSERT ON mine REFERENCING NEW TABLE AS new_rows
         FOR EACH STATEMENT EXECUTE FUNCTION shop.capture_insert()',
-    q{UPDATE crm.shop SET amount = '0'}, 'DELETE FROM crm.shop', q{UPDATE crm.refresh_run SET error = 'x'},
-    q{INSERT INTO crm.shop SELECT * FROM crm.shop}, 'TRUNCATE crm.refresh_run')
+    q{UPDATE crm.shop SET amount = '0'}, 'DELETE FROM crm.shop', q{UPDATE crm.shop_run SET error = 'x'},
+    q{INSERT INTO crm.shop SELECT * FROM crm.shop}, 'TRUNCATE crm.shop_run', 'SELECT run FROM crm.shop_run')
 {
     like(refusal('stranger', $statement), qr/^42501: /, 'a stranger may not: ' . $statement =~ s/\s+/ /gr);
 }
@@ -171,11 +171,11 @@ like(refusal('stranger', q{INSERT INTO crm.own_shop SELECT (jsonb_populate_recor
 sql_as('analyst', q{
     CREATE SCHEMA mine;
     CREATE TABLE mine.caller (name text, session text);
-    CREATE FUNCTION mine.spy(numeric) RETURNS numeric LANGUAGE plpgsql AS $$
-        BEGIN INSERT INTO mine.caller VALUES (current_user, session_user); RETURN $1; END $$;
+    CREATE FUNCTION mine.spy(numeric) RETURNS numeric IMMUTABLE RETURN $1;
     CREATE TABLE mine.orders AS SELECT 1 AS customer, timestamptz '2025-01-01' AS at, 100::numeric AS amount;
     SELECT crm.create_shop('spying', 'mine.orders', 'customer', 'at', 'mine.spy(amount)');
-    TRUNCATE mine.caller;
+    CREATE OR REPLACE FUNCTION mine.spy(numeric) RETURNS numeric LANGUAGE plpgsql AS $$
+        BEGIN INSERT INTO mine.caller VALUES (current_user, session_user); RETURN $1; END $$;
     GRANT USAGE ON SCHEMA mine TO PUBLIC; GRANT INSERT ON mine.orders TO PUBLIC});
 sql_as($admin, q{CALL crm.refresh('spying', '2025-06-30'); CALL crm.rebuild('spying', '2025-06-30');
     INSERT INTO mine.orders VALUES (2, '2025-01-01', 5); SELECT count(*) FROM spying.customer});
@@ -287,6 +287,26 @@ for my $call ($refresh, $refresh =~ s/refresh/rebuild/r)
 is(customers(), $before, 'and nothing new');
 is(sql_as($admin, q{SELECT status, sqlstate, error FROM crm.refresh_run WHERE shop = 'shop' ORDER BY run DESC LIMIT 1}),
     'failed|42501|permission denied for table orders', 'the log says why');
+
+# What went wrong may quote a customer's data: it is for the owner only.
+my $unhidden = q{SELECT count(note), count(sqlstate), count(error) FROM crm.refresh_run WHERE shop = 'shop'};
+my $logged = 'SELECT count(*) > 5, count(note), count(error) FROM shop.refresh_log';
+is(sql_as($_, $unhidden) =~ s/[1-9]\d*/n/gr, 'n|n|n', "$_ reads it") for 'analyst', 'assistant', $admin;
+is(sql_as($_, $logged) =~ s/[1-9]\d*/n/gr, 't|n|n', "$_ reads it in the shop's log") for 'analyst', 'assistant', $admin;
+is(sql_as($_, $unhidden), '0|0|0', "$_ does not") for qw(stranger reader till platform);
+is(sql_as('reader', $logged), 't|0|0', 'nor does a reader in the log of the shop');
+is( sql_as('stranger', q{
+        CREATE SCHEMA prying;
+        CREATE FUNCTION prying.see(text) RETURNS boolean COST 0.0001 LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'seen: %', $1; END $$;
+        SELECT count(*) FROM crm.own_refresh_run WHERE prying.see(error);
+        SELECT count(*) FROM crm.refresh_run WHERE error IS NOT NULL AND prying.see(error);
+        DELETE FROM crm.own_refresh_run WHERE prying.see(error);
+        UPDATE crm.own_refresh_run SET note = 'x' WHERE prying.see(error);
+        SELECT count(*) FROM crm.lost_refresh_run}),
+    "0\n0\n0", 'functions of a stranger are not shown it either');
+is(refusal('stranger', 'SELECT error FROM crm.shop_run'), '42501: permission denied for table shop_run',
+    'nor is the table');
 sql_as('platform', 'GRANT SELECT (customer, at) ON platform.orders TO analyst');
 is(refusal('analyst', $refresh), '42501: permission denied for table orders', 'some of the columns are not enough');
 sql_as('platform', 'GRANT SELECT (amount) ON platform.orders TO analyst');
