@@ -1,5 +1,5 @@
 # pg_crm is built by PGXS. SLICES drives the objects, the order of the SQL parts and the regression tests.
-SLICES = calendar history rfm cohort repeat lifetime shop segment
+SLICES = calendar history rfm cohort repeat lifetime tier shop segment
 
 # These start from nothing: they install what they need before PGXS can be asked anything.
 STARTERS = demo demo-stop check check-majors bench

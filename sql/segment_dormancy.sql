@@ -19,17 +19,35 @@ SELECT dormancy(NULL, '2026-01-01'), dormancy('[]', '2026-01-01'), dormancy('[]'
        dormancy((SELECT h FROM customers WHERE name = 'steady'), NULL, 30);
 SELECT name FROM customers WHERE dormancy(h, '2025-12-31') IS NOT NULL;
 -- NULL is as if no typical days were given
-SELECT bool_and(dormancy(h, '2026-04-21') IS NOT DISTINCT FROM dormancy(h, '2026-04-21', NULL)) FROM customers;
+SELECT bool_and(dormancy(h, '2026-04-21') IS NOT DISTINCT FROM dormancy(h, '2026-04-21', NULL::float8)) FROM customers;
 -- as of a time, what comes later does not exist
 SELECT bool_and(dormancy(h, at) IS NOT DISTINCT FROM dormancy(until(h, at), at)) FROM customers,
     generate_series(timestamptz '2026-01-01', '2026-08-01', '1 week') AS at;
+
+-- with a model: the larger of the rhythm's score and of what it says, in words too
+SELECT name, round((d).p_alive::numeric, 3) AS p_alive, round((d).score::numeric, 3) AS score, (d).reasons
+FROM (SELECT name, dormancy(h, '2026-04-21', mbgnbd(0.9, 8.0, 0.8, 2.5, 'week UTC')) AS d FROM customers) AS v ORDER BY name;
+SELECT model, count(*), bool_and((d).p_alive = p) AS p_alive, bool_and((d).score = greatest((w).score, 1 - p)) AS score,
+       bool_and(((d).purchases, (d).days_since, (d).typical_days, (d).days_overdue, (d).gaps, (d).gap_trend, (d).gap_change, (d).gap_p)
+                IS NOT DISTINCT FROM ((w).purchases, (w).days_since, (w).typical_days, (w).days_overdue, (w).gaps, (w).gap_trend, (w).gap_change, (w).gap_p)) AS rest,
+       bool_and((d).reasons @> (w).reasons AND cardinality((d).reasons) = cardinality((w).reasons) + 1) AS reasons,
+       bool_and((d).reasons[1] ~ 'model' = (1 - p > coalesce((w).score, 0))) AS what_decides_is_first
+FROM (SELECT 'mbgnbd' AS model, dormancy(h, '2026-04-21', m, t) AS d, dormancy(h, '2026-04-21', t) AS w, p_alive(h, m, '2026-04-21') AS p
+      FROM customers, mbgnbd(0.9, 8.0, 0.8, 2.5, 'week UTC') AS m, unnest('{30,NULL}'::float8[]) AS t UNION ALL
+      SELECT 'bgnbd', dormancy(h, '2026-04-21', m, t), dormancy(h, '2026-04-21', t), p_alive(h, m, '2026-04-21')
+      FROM customers, bgnbd(0.9, 8.0, 0.8, 2.5, 'week UTC') AS m, unnest('{30,NULL}'::float8[]) AS t UNION ALL
+      SELECT 'pareto_nbd', dormancy(h, '2026-04-21', m, t), dormancy(h, '2026-04-21', t), p_alive(h, m, '2026-04-21')
+      FROM customers, pareto_nbd(0.9, 8.0, 0.8, 12.5, 'week UTC') AS m, unnest('{30,NULL}'::float8[]) AS t) AS v
+WHERE p IS NOT NULL GROUP BY model ORDER BY model;
+SELECT bool_and(dormancy(h, '2026-04-21', NULL::mbgnbd) IS NOT DISTINCT FROM dormancy(h, '2026-04-21')) AS without FROM customers;
+SELECT dormancy('[]', '2026-04-21', mbgnbd(1, 8, 1, 2, 'week UTC')), dormancy(NULL, '2026-04-21', mbgnbd(1, 8, 1, 2, 'week UTC'));
 
 -- errors
 SELECT dormancy(h, 'infinity') FROM customers WHERE name = 'once';
 SELECT dormancy(h, '2026-04-21', x) FROM customers, unnest('{1}'::float8[]) AS x WHERE name = 'once';
 SELECT dormancy(h, '2026-04-21', 0) FROM customers WHERE name = 'once';
-SELECT dormancy(h, '2026-04-21', 'NaN') FROM customers WHERE name = 'once';
-SELECT dormancy(h, '2026-04-21', 'Infinity') FROM customers WHERE name = 'once';
+SELECT dormancy(h, '2026-04-21', 'NaN'::float8) FROM customers WHERE name = 'once';
+SELECT dormancy(h, '2026-04-21', 'Infinity'::float8) FROM customers WHERE name = 'once';
 
 -- the columns against plain SQL
 WITH gaps AS (

@@ -13,7 +13,7 @@ FROM generate_series(1, 10) AS g;
 INSERT INTO platform.orders (customer_id, at, total)
 SELECT g, timestamptz '2026-01-01 12:00+09' + n * interval '7 days', 1000 * g
 FROM generate_series(1, 12) AS g, generate_series(1, 3) AS n WHERE n = 1 OR g % 2 = 0 OR g = 7;
-SELECT DISTINCT 'created' FROM crm.create_shop('shop', 'platform.orders', 'customer_id', 'at', 'total', horizon => NULL, tiers => '{"(member,,0)","(gold,,20000)"}');
+SELECT DISTINCT 'created' FROM crm.create_shop('shop', 'platform.orders', 'customer_id', 'at', 'total', horizon => NULL, tiers => crm.tier_ladder('{member,gold}', '{0,20000}'));
 SELECT DISTINCT 'created' FROM crm.create_shop('codes', 'platform.orders', '''c-'' || customer_id', 'at', 'total', horizon => NULL);
 CALL crm.refresh('shop', '2026-02-01');
 CALL crm.refresh('codes', '2026-02-01');

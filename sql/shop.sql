@@ -14,7 +14,7 @@ FROM generate_series(1, 200) AS g;
 -- making a shop
 
 SELECT * FROM crm.create_shop('s1', 'orders', 'customer', 'at', 'total', condition => 'status IN (1, 4, 5, 6)', channel => 'src',
-    tiers => ARRAY[('bronze', 'ブロンズ', 0), ('silver', NULL, 20000), ('gold', 'ゴールド', 60000)]::crm.tier_step[]);
+    tiers => crm.tier_ladder('{bronze,silver,gold}', '{0,20000,60000}'));
 
 -- What a shop should have stored, by plain SQL and the aggregate.
 CREATE VIEW expected AS

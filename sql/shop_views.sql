@@ -12,7 +12,7 @@ SELECT md5(c::text)::uuid,
        (ARRAY['ad', 'search', 'mail'])[1 + (hashint8extended(c * 100 + n, 6) & 1)::int]
 FROM generate_series(1, 300) AS c, generate_series(0, ((hashint8extended(c, 7) & 7) * (hashint8extended(c, 8) & 1))::int) AS n;
 SELECT subject, value FROM crm.create_shop('shop', 'sales', 'who', 'at', 'yen', channel => 'via', zone => 'Asia/Tokyo',
-    tiers => ARRAY[('bronze', 'ブロンズ', 0), ('silver', 'シルバー', 10000), ('gold', 'ゴールド', 30000)]::crm.tier_step[])
+    tiers => crm.tier_ladder('{bronze,silver,gold}', '{0,10000,30000}'))
 WHERE subject !~ 'order$';
 CALL crm.refresh('shop', '2025-12-31 12:00+09');
 
@@ -43,8 +43,25 @@ SELECT count(*) AS customers, count(*) FILTER (WHERE
     AND c.to_next_tier IS NOT DISTINCT FROM CASE c.tier WHEN 'bronze' THEN 10000 - c.monetary WHEN 'silver' THEN 30000 - c.monetary END
     AND c.as_of = '2025-12-31 23:59:59.999999+09' AND c.as_of_date = '2025-12-31') AS as_plain_sql_says
 FROM shop.customer AS c FULL JOIN plain AS p ON p.who = c.customer_id;
-SELECT orders, recency_days, (last_order_at - first_order_at) AS life, dormancy, segment_label, segment_label_ja, tier_label_ja
+SELECT orders, recency_days, (last_order_at - first_order_at) AS life, typical_days, days_overdue, gap_trend, dormancy, segment_label, segment_label_ja, tier_label_ja
 FROM shop.customer ORDER BY customer_id LIMIT 5;
+-- the shop's usual days are the middle of its customers', and count as one gap of each
+WITH gaps AS (
+    SELECT who, gap FROM (SELECT who, extract(epoch FROM at - lag(at) OVER (PARTITION BY who ORDER BY at)) / 86400 AS gap FROM known WHERE purchase) AS g
+    WHERE gap >= 1
+), usual AS (
+    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY days) AS days FROM (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY gap) AS days FROM gaps GROUP BY who) AS own
+), own AS (
+    SELECT who, percentile_cont(0.5) WITHIN GROUP (ORDER BY gap) AS days
+    FROM (SELECT who, gap FROM gaps UNION ALL SELECT p.who, u.days FROM plain AS p, usual AS u) AS g GROUP BY who
+)
+SELECT count(*), count(*) FILTER (WHERE c.typical_days = round(o.days::numeric, 1)
+    AND c.days_overdue = round(greatest(0, since - o.days)::numeric, 1)
+    AND c.dormancy IN (v.score, round((v.score + 0.25 * (1 - v.score))::numeric, 3))) AS as_plain_sql_says,
+    count(gap_trend) = count(*) FILTER (WHERE (SELECT count(*) FROM gaps AS g WHERE g.who = customer_id) >= 4) AS trends
+FROM shop.customer AS c JOIN own AS o ON o.who = c.customer_id,
+     LATERAL (SELECT extract(epoch FROM c.as_of - c.last_order_at) / 86400 AS since) AS s,
+     LATERAL (SELECT round((CASE WHEN since <= o.days THEN 0 ELSE 1 - 2 ^ (1 - since / o.days) END)::numeric, 3) AS score) AS v;
 
 SELECT position, s.segment, label, label_ja, customers, share, revenue,
        (customers, revenue, monetary) = (coalesce(n.n, 0), coalesce(n.r, 0), coalesce(n.m, 0)) AS as_customers_say

@@ -91,7 +91,7 @@ CRM_ENTRY(crm_dormancy) {
     if (!found)
         PG_RETURN_NULL();
     packed_dormancy packed = *found;
-    row_builder<10> row;
+    row_builder<11> row;
     row.add(Int32GetDatum(packed.purchases));
     row.add_number(packed.days_since);
     row.add_number(packed.typical_days);
@@ -100,6 +100,7 @@ CRM_ENTRY(crm_dormancy) {
     row.add_direction(packed.gap_direction, {"narrowing", "steady", "widening"});
     row.add_number(slope_of(packed.gap_change));
     row.add_number(p_value_of(packed.gap_change));
+    row.add_number(std::nullopt); // p_alive: a model adds it
     row.add_number(packed.score);
     row.add(make_array(packed.reasons.data(), packed.reason_count, TEXTOID));
     return row.row(fcinfo);

@@ -169,16 +169,16 @@ COMMENT ON FUNCTION crm.todo_sql(name, text[]) IS
 
 -- Events
 
-CREATE FUNCTION crm.event_sql(shop name, run text, transitions text) RETURNS text
+CREATE FUNCTION crm.event_sql(shop name, day text, run text, transitions text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN pg_catalog.format($sql$
     INSERT INTO %1$I.segment_event (day, run, kind, segment, version, customer_id, tier_before, tier)
-    SELECT c.day, %2$s, t.kind, t.segment, t.version, t.customer_id, t.tier_before, t.tier
-    FROM (SELECT * FROM %1$I.scoring LIMIT 1) AS c, (%3$s) AS t
-    $sql$, shop, run, transitions);
+    SELECT %2$s, %3$s, t.kind, t.segment, t.version, t.customer_id, t.tier_before, t.tier
+    FROM (%4$s) AS t
+    $sql$, shop, day, run, transitions);
 
-COMMENT ON FUNCTION crm.event_sql(name, text, text) IS
-'The statement, or WITH item, that writes events of a shop on its day: run is an expression, transitions a query of kind, segment, version, customer_id, tier_before and tier. A part of crm.refresh.';
+COMMENT ON FUNCTION crm.event_sql(name, text, text, text) IS
+'The statement, or WITH item, that writes events of a shop: day and run are expressions, transitions a query of kind, segment, version, customer_id, tier_before and tier. A part of crm.refresh.';
 
 CREATE FUNCTION crm.last_event(s crm.shop) RETURNS bigint
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp

@@ -38,7 +38,7 @@ RETURN pg_catalog.format($sql$
             departed = (x.departed OPERATOR(crm.-) excluded.entered) OPERATOR(crm.|) (excluded.departed OPERATOR(crm.-) x.entered)
     )
     %3$s
-    $sql$, shop, found, crm.event_sql(shop, '$1', pg_catalog.format($sql$
+    $sql$, shop, found, crm.event_sql(shop, pg_catalog.format('(SELECT day FROM %I.scoring)', shop), '$1', pg_catalog.format($sql$
         SELECT v.kind, v.segment, v.version, %s AS customer_id, NULL::text AS tier_before, NULL::text AS tier
         FROM (SELECT 'entered' AS kind, m.segment, m.version, m.entered AS members FROM moved AS m WHERE m.is_move AND $3
               UNION ALL

@@ -26,13 +26,13 @@ BEGIN
             ('first_time', 'First-time buyers due to repeat', '初回未リピート',
              format('orders = 1 AND recency_days BETWEEN %s AND %s', f2_window[1], f2_window[2])),
             ('lapsing_loyal', 'Loyal customers about to lapse', '優良の離脱予兆',
-             format('f >= %s AND m >= %1$s AND dormancy >= 1.5 AND recency_days <= %s', loyal_grade, dormant_days)),
+             format('f >= %s AND m >= %1$s AND dormancy >= 0.3 AND recency_days <= %s', loyal_grade, dormant_days)),
             ('win_back', 'Dormant customers to win back', '休眠掘り起こし',
              format('recency_days > %s AND recency_days <= %s', dormant_days, 2 * dormant_days)),
             ('exclude', 'Customers to leave out of mailings', '配信除外',
              format('recency_days > %s', 2 * dormant_days)),
             ('rank_up_near', 'Customers near the next tier', 'ランクアップ目前',
-             CASE WHEN s.tiers IS NOT NULL THEN format('to_next_tier <= %s', rank_up_within) END),
+             CASE WHEN NOT s.tiers IS NULL THEN format('to_next_tier <= %s', rank_up_within) END),
             ('birthday_month', 'Customers with a birthday this month', '誕生月',
              format(E'(customer_id, extract(month FROM as_of_date)) IN\n'
                     '(SELECT b.customer_id, extract(month FROM b.birthday) FROM %s AS b (customer_id, birthday))',
@@ -54,4 +54,4 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION crm.define_standard_segments(name, crm.goods_type, numeric, text, text) IS
-'Defines the usual segments of a shop by what it sells, as crm.define_segment does; they are ordinary definitions that may be changed or dropped, and a second call defines them anew. first_time: one purchase, and 30 to 45 days ago for consumable, 60 to 90 for apparel, 90 to 180 for durable goods, when the second one is due (F2転換). lapsing_loyal: high grades of frequency and monetary, half a usual gap overdue. win_back: no purchase for 180, 365 or 730 days; exclude: for twice as long. rank_up_near, where the shop has tiers: rank_up_within or less is missing to the next one. birthday_month, where birthdays is given: a query of customer and birthday (date). cancellation_prone, where subscriptions is given: a query of customer, deliveries so far (integer) and cancelled (boolean), one row each; active ones that had the delivery after which crm.renewal_rows finds most to cancel. Returns them with their customers. Errors: as crm.define_segment; 22004 goods or rank_up_within NULL.';
+'Defines the usual segments of a shop by what it sells, as crm.define_segment does; they are ordinary definitions that may be changed or dropped, and a second call defines them anew. first_time: one purchase, and 30 to 45 days ago for consumable, 60 to 90 for apparel, 90 to 180 for durable goods, when the second one is due (F2転換). lapsing_loyal: high grades of frequency and monetary, half a usual gap overdue, or less where gaps widen. win_back: no purchase for 180, 365 or 730 days; exclude: for twice as long. rank_up_near, where the shop has tiers: rank_up_within or less is missing to the next one. birthday_month, where birthdays is given: a query of customer and birthday (date). cancellation_prone, where subscriptions is given: a query of customer, deliveries so far (integer) and cancelled (boolean), one row each; active ones that had the delivery after which crm.renewal_rows finds most to cancel. Returns them with their customers. Errors: as crm.define_segment; 22004 goods or rank_up_within NULL.';

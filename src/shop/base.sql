@@ -1,13 +1,5 @@
 -- shop: the shops of a database, whose they are, and what refreshes did
 
-CREATE TYPE crm.tier_step AS (tier text, label_ja text, at_least numeric);
-
-COMMENT ON TYPE crm.tier_step IS
-'One step of a ladder of member tiers (会員ランク) for crm.create_shop: who spent at least so much in the shop''s span has the tier.';
-COMMENT ON COLUMN crm.tier_step.tier IS 'Name of the tier. Once in a ladder.';
-COMMENT ON COLUMN crm.tier_step.label_ja IS 'Japanese label; NULL takes the name.';
-COMMENT ON COLUMN crm.tier_step.at_least IS 'Revenue less refunds from which the tier is reached, in the currency of the shop; the lowest step has 0.';
-
 CREATE TYPE crm.shop_capture AS ENUM ('triggers', 'compare');
 
 COMMENT ON TYPE crm.shop_capture IS
@@ -35,7 +27,8 @@ CREATE TABLE crm.shop (
     bands crm.rfm_bands,
     grades int,
     map name NOT NULL,
-    tiers crm.tier_step[],
+    tiers crm.tier_ladder,
+    tier_period text,
     repeat_within interval NOT NULL,
     horizon interval,
     yearly_discount float8 NOT NULL,
@@ -67,7 +60,8 @@ COMMENT ON COLUMN crm.shop.span IS 'The time that F, M and the tier look back, i
 COMMENT ON COLUMN crm.shop.bands IS 'Fixed cut points of the grades; NULL with grades.';
 COMMENT ON COLUMN crm.shop.grades IS 'Number of quantile grades, whose cut points are reviewed each quarter; NULL with bands.';
 COMMENT ON COLUMN crm.shop.map IS 'Map from scores to segments, of crm.rfm_map.';
-COMMENT ON COLUMN crm.shop.tiers IS 'Ladder of tiers, lowest first; NULL: no tiers.';
+COMMENT ON COLUMN crm.shop.tiers IS 'Ladder of tiers by purchases less refunds; NULL: no tiers.';
+COMMENT ON COLUMN crm.shop.tier_period IS 'Calendar period that tiers go by, such as year, in the shop''s zone; NULL: they look back over span.';
 COMMENT ON COLUMN crm.shop.repeat_within IS 'Days within which a repeat purchase counts in repeat_ladder and kpi_month.';
 COMMENT ON COLUMN crm.shop.horizon IS 'How far expected orders and CLV look ahead; NULL: no lifetime models.';
 COMMENT ON COLUMN crm.shop.yearly_discount IS 'By how much money of a year later is worth less in CLV: 0.10 is ten percent.';

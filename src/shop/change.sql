@@ -6,8 +6,8 @@ CREATE FUNCTION crm.alter_shop(
     refunded_at text DEFAULT NULL, guest_key text DEFAULT NULL, channel text DEFAULT NULL, currency_code text DEFAULT NULL,
     currency text DEFAULT NULL, amount_divisor int DEFAULT NULL, source_zone text DEFAULT NULL, zone text DEFAULT NULL,
     span interval DEFAULT NULL, bands crm.rfm_bands DEFAULT NULL, grades int DEFAULT NULL, map name DEFAULT NULL,
-    tiers crm.tier_step[] DEFAULT NULL, repeat_within interval DEFAULT NULL, horizon interval DEFAULT NULL,
-    yearly_discount float8 DEFAULT NULL, answers_kept interval DEFAULT NULL,
+    tiers crm.tier_ladder DEFAULT NULL, tier_period text DEFAULT NULL, repeat_within interval DEFAULT NULL,
+    horizon interval DEFAULT NULL, yearly_discount float8 DEFAULT NULL, answers_kept interval DEFAULT NULL,
     capture crm.shop_capture DEFAULT NULL, batch_rows int DEFAULT NULL, unset text[] DEFAULT '{}')
     RETURNS TABLE(subject text, value text, verdict text, explanation text)
     LANGUAGE plpgsql
@@ -15,12 +15,12 @@ AS $$
 DECLARE
     given crm.shop := (name, orders, NULL, customer_id, ordered_at, amount, condition, refund, refund_amount, refunded_at,
                        guest_key, channel, currency_code, currency, amount_divisor, source_zone, zone, span, bands, grades,
-                       map, tiers, repeat_within, horizon, yearly_discount, answers_kept, capture, batch_rows);
+                       map, tiers, tier_period, repeat_within, horizon, yearly_discount, answers_kept, capture, batch_rows);
 BEGIN
     RETURN QUERY SELECT * FROM crm.change_shop(given, unset, pg_catalog.current_setting('search_path'));
 END $$;
 
-COMMENT ON FUNCTION crm.alter_shop(name, text, text, text, text, text, text, text, text, text, text, text, text, int, text, text, interval, crm.rfm_bands, int, name, crm.tier_step[], interval, interval, float8, interval, crm.shop_capture, int, text[]) IS
+COMMENT ON FUNCTION crm.alter_shop(name, text, text, text, text, text, text, text, text, text, text, text, text, int, text, text, interval, crm.rfm_bands, int, name, crm.tier_ladder, text, interval, interval, float8, interval, crm.shop_capture, int, text[]) IS
 'Changes the settings of a shop that are given, as crm.create_shop reads them; unset names settings that become NULL. The next refresh brings the customers up to date. To move a shop to a changed or another table of orders, give the settings that changed. Returns what it sees, as crm.create_shop. Errors: 42704 no such shop, 42501 not the owner, 55006 a run is under way, 42804 customers of another type, otherwise as crm.create_shop.';
 
 CREATE FUNCTION crm.change_shop(given crm.shop, unset text[], caller_path text)
@@ -29,7 +29,7 @@ CREATE FUNCTION crm.change_shop(given crm.shop, unset text[], caller_path text)
 AS $$
 DECLARE
     optional CONSTANT text[] := '{condition,refund,refund_amount,refunded_at,guest_key,channel,currency_code,currency,'
-                                'source_zone,span,bands,grades,tiers,horizon,answers_kept,capture}';
+                                'source_zone,span,bands,grades,tiers,tier_period,horizon,answers_kept,capture}';
     old CONSTANT crm.shop := crm.find_own_shop(given.shop);
     new crm.shop;
     key_type text;
@@ -47,6 +47,9 @@ BEGIN
         unset := unset || 'bands'::text;
     END IF;
     new := jsonb_populate_record(old, (SELECT jsonb_object_agg(u, NULL::text) FROM unnest(unset) AS u));
+    IF NOT given.tiers IS NULL THEN
+        new.tiers := NULL; -- a ladder is taken as a whole
+    END IF;
     new := jsonb_populate_record(new, jsonb_strip_nulls(to_jsonb(given)));
     new := crm.resolve_shop(new, caller_path);
     key_type := crm.shop_type(crm.shop_key(new), crm.shop_source(new));

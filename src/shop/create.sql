@@ -104,8 +104,8 @@ CREATE FUNCTION crm.create_shop(
     guest_key text DEFAULT NULL, channel text DEFAULT NULL, currency_code text DEFAULT NULL, currency text DEFAULT NULL,
     amount_divisor int DEFAULT 1, source_zone text DEFAULT NULL, zone text DEFAULT current_setting('TimeZone'),
     span interval DEFAULT '1 year', bands crm.rfm_bands DEFAULT NULL, grades int DEFAULT NULL, map name DEFAULT 'six',
-    tiers crm.tier_step[] DEFAULT NULL, repeat_within interval DEFAULT '90 days', horizon interval DEFAULT '1 year',
-    yearly_discount float8 DEFAULT 0.10, answers_kept interval DEFAULT '2 years',
+    tiers crm.tier_ladder DEFAULT NULL, tier_period text DEFAULT NULL, repeat_within interval DEFAULT '90 days',
+    horizon interval DEFAULT '1 year', yearly_discount float8 DEFAULT 0.10, answers_kept interval DEFAULT '2 years',
     capture crm.shop_capture DEFAULT NULL, batch_rows int DEFAULT 20000)
     RETURNS TABLE(subject text, value text, verdict text, explanation text)
     LANGUAGE plpgsql
@@ -113,14 +113,14 @@ AS $$
 DECLARE
     s crm.shop := (name, orders, false, customer_id, ordered_at, amount, condition, refund, refund_amount, refunded_at,
                    guest_key, channel, currency_code, currency, amount_divisor, source_zone, zone, span,
-                   CASE WHEN grades IS NULL THEN coalesce(bands, crm.rfm_bands()) ELSE bands END, grades, map, tiers,
+                   CASE WHEN grades IS NULL THEN coalesce(bands, crm.rfm_bands()) ELSE bands END, grades, map, tiers, tier_period,
                    repeat_within, horizon, yearly_discount, answers_kept, capture, batch_rows);
 BEGIN
     RETURN QUERY SELECT * FROM crm.install_shop(s, pg_catalog.current_setting('search_path'));
 END $$;
 
-COMMENT ON FUNCTION crm.create_shop(name, text, text, text, text, text, text, text, text, text, text, text, text, int, text, text, interval, crm.rfm_bands, int, name, crm.tier_step[], interval, interval, float8, interval, crm.shop_capture, int) IS
-'Makes a shop: a schema of this name with tables and views over orders, which the first CALL crm.refresh fills. orders is a table, a view or a query; customer_id, ordered_at, amount, condition (rows that count), refund (rows that are refunds), refund_amount and refunded_at (what was paid back of the row''s order), guest_key (who bought where customer_id is NULL), channel and currency_code are columns of it or SQL expressions over a row. amount_divisor: 100 for cents; source_zone: of times without a zone; zone: of the shop''s days and months. span, bands or grades (quantiles, reviewed each quarter), map: as for crm.rfm_table; tiers: a ladder by the revenue of the span; repeat_within: days for F2; horizon and yearly_discount: of expected orders and CLV, NULL for no lifetime models, which are fitted each month; answers_kept: how long changes of answers are kept; capture: triggers or compare, chosen by itself; batch_rows: changes between two commits. Returns what it sees in the orders. Errors: 42P06 schema exists, 22023 settings or orders that make no sense, 42804 wrong types, 42501 without the rights to read the orders, make triggers on them or create a schema, and those of reading the expressions.';
+COMMENT ON FUNCTION crm.create_shop(name, text, text, text, text, text, text, text, text, text, text, text, text, int, text, text, interval, crm.rfm_bands, int, name, crm.tier_ladder, text, interval, interval, float8, interval, crm.shop_capture, int) IS
+'Makes a shop: a schema of this name with tables and views over orders, which the first CALL crm.refresh fills. orders is a table, a view or a query; customer_id, ordered_at, amount, condition (rows that count), refund (rows that are refunds), refund_amount and refunded_at (what was paid back of the row''s order), guest_key (who bought where customer_id is NULL), channel and currency_code are columns of it or SQL expressions over a row. amount_divisor: 100 for cents; source_zone: of times without a zone; zone: of the shop''s days and months. span, bands or grades (quantiles, reviewed each quarter), map: as for crm.rfm_table; tiers: a ladder (crm.tier_ladder) by the revenue of the span; tier_period: year makes tiers go by the calendar instead, so that the better of last year and this year counts; repeat_within: days for F2; horizon and yearly_discount: of expected orders and CLV, NULL for no lifetime models, which are fitted each month; answers_kept: how long changes of answers are kept; capture: triggers or compare, chosen by itself; batch_rows: changes between two commits. Returns what it sees in the orders. Errors: 42P06 schema exists, 22023 settings or orders that make no sense, 42804 wrong types, 42501 without the rights to read the orders, make triggers on them or create a schema, and those of reading the expressions.';
 
 CREATE FUNCTION crm.install_shop(s crm.shop, caller_path text)
     RETURNS TABLE(subject text, value text, verdict text, explanation text)
@@ -216,9 +216,10 @@ BEGIN
             spend_model crm.gamma_gamma,
             map name,
             map_digest text,
-            tier_names text[],
-            tier_labels_ja text[],
-            tier_bounds numeric[],
+            ladder crm.tier_ladder,
+            tier_period crm.calendar,
+            typical_days double precision,
+            typical_since date,
             known_since date,
             is_stale boolean NOT NULL DEFAULT false
         );
@@ -254,7 +255,7 @@ BEGIN
             "channel": "Entry channel: that of the first purchase.",
             "score": "Grades of R, F and M as one number, 543; NULL without a purchase yet.",
             "segment": "Segment of the score.",
-            "tier": "Tier by the revenue of the span."}],
+            "tier": "Tier by the revenue of the span, or of the calendar periods."}],
         "change_queue": ["Changes of orders that no refresh has applied yet. Written by the triggers on the orders.", {
             "customer_id": "The customer.",
             "ordered_at": "Time of the purchase or refund.",
@@ -276,9 +277,10 @@ BEGIN
             "spend_model": "Model of what customers spend; NULL without one.",
             "map": "Map of segments.",
             "map_digest": "Digest of its content.",
-            "tier_names": "Names of the tiers, lowest first.",
-            "tier_labels_ja": "Their Japanese labels.",
-            "tier_bounds": "From which amount each is reached.",
+            "ladder": "Ladder of tiers, with its labels.",
+            "tier_period": "Calendar that tiers go by; NULL: the span.",
+            "typical_days": "The shop''s usual days between two purchases: the median of those of its customers; NULL without any.",
+            "typical_since": "The day that they were found on; once a month.",
             "known_since": "First day from which changes of answers are noted.",
             "is_stale": "Whether settings have changed since the last scoring."}],
         "segment_label": ["Labels of the segments.", {

@@ -128,7 +128,7 @@ BEGIN
     PERFORM crm.check_rights(s);
     reason := crm.reason_to_rebuild(s, r);
     IF reason IS NOT NULL THEN
-        counts := crm.rebuild_histories(s, r.as_of);
+        counts := crm.rebuild_histories(s, r);
         UPDATE crm.own_refresh_run AS x
         SET batches = batches + 1, changes = changes + counts.taken, customers = customers + counts.written,
             rebuilt = true, rescored = true, held = 0, sqlstate = NULL, error = NULL,
@@ -147,13 +147,14 @@ BEGIN
             RETURN true;
         END IF;
         IF is_new_day THEN
-            counts.written := crm.score_all(s, crm.roll_scoring(s, r.as_of, false));
+            counts.written := crm.score_all(s, r);
             UPDATE crm.own_refresh_run AS x
             SET batches = batches + 1, customers = customers + counts.written, rescored = true
             WHERE x.run = r.run;
         END IF;
     END IF;
     are_new_models := crm.fit_models(s, r.as_of);
+    PERFORM crm.find_typical_days(s, r.as_of);
     PERFORM crm.evaluate_segments(s, r, is_new_day OR are_new_models OR reason IS NOT NULL);
     PERFORM crm.prune_answers(s);
     RETURN false;
@@ -342,7 +343,7 @@ BEGIN
                (SELECT count(*) FROM inserted) + (SELECT count(*) FROM updated) + (SELECT count(*) FROM deleted) AS written
         $sql$,
         s.shop, same, format(picked, s.shop), channels, channel, channel_joins, crm.answer_sql(s.shop, 'channelled'),
-        crm.note_sql(s.shop, '$5', 'scored', '$6'), firsts, entries, 'h.customer_id, ' || crm.member_sql(s.shop),
+        crm.note_sql(s.shop, '$5', 'scored', '$6', '$1', '$6'), firsts, entries, 'h.customer_id, ' || crm.member_sql(s.shop),
         crm.todo_sql(s.shop, 'inserted', 'updated', 'deleted'));
 END $$;
 
@@ -431,12 +432,12 @@ CREATE FUNCTION crm.history_changes(orders text, stored text, key anyelement)
 COMMENT ON FUNCTION crm.history_changes(text, text, anyelement) IS
 'What a pass over orders finds, less what is stored: orders is a query as for crm.histories, with the channel as an optional fourth column; stored one of customer, ctid, history (NULL: differs in any case) and channel. One row for each customer whose history or entry channel differs, place NULL where nothing is stored, and history NULL where there are no orders. Of several purchases at the same microsecond, the first one''s channel sorts first, NULL before all. A part of crm.rebuild.';
 
-CREATE FUNCTION crm.rebuild_histories(s crm.shop, as_of timestamptz) RETURNS crm.refresh_counts
+CREATE FUNCTION crm.rebuild_histories(s crm.shop, r crm.refresh_run) RETURNS crm.refresh_counts
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     counts crm.refresh_counts := (0, 0, 0, false);
-    noting CONSTANT boolean := crm.roll_scoring(s, as_of, true);
+    rolled CONSTANT record := crm.roll_scoring(s, r.as_of, true);
     -- The platform may have widened its customer ids: they are read as the shop keeps them, as long as they fit.
     customer_type CONSTANT text := crm.shop_customer_type(s.shop);
     orders CONSTANT text := format('SELECT e.customer_id::%s, e.ordered_at, e.amount%s FROM (%s) AS e', customer_type,
@@ -481,12 +482,12 @@ BEGIN
         SELECT (SELECT count(*) FROM emptied), (SELECT count(*) FROM differing)
         $sql$, s.shop,
         crm.answer_sql(s.shop, format('crm.history_changes(%L, %L, NULL::%s)', orders, stored, customer_type)),
-        crm.note_sql(s.shop, format('(SELECT day FROM %I.scoring)', s.shop), 'differing', '$1'),
+        crm.note_sql(s.shop, format('(SELECT day FROM %I.scoring)', s.shop), 'differing', '$1', '$2', '$3'),
         crm.member_sql(s.shop), crm.todo_sql(s.shop, 'deleted'));
     IF is_first THEN -- an index is faster made afterwards
         EXECUTE format('ALTER TABLE %I.customer_history DROP CONSTRAINT customer_history_pkey', s.shop);
     END IF;
-    EXECUTE statement INTO counts.taken, counts.written USING noting;
+    EXECUTE statement INTO counts.taken, counts.written USING rolled.noting, r.run, rolled.telling;
     IF is_first THEN
         EXECUTE format('ALTER TABLE %I.customer_history ADD PRIMARY KEY (customer_id)', s.shop);
         EXECUTE format('ANALYZE %I.customer_history', s.shop);
@@ -494,5 +495,5 @@ BEGIN
     RETURN counts;
 END $$;
 
-COMMENT ON FUNCTION crm.rebuild_histories(crm.shop, timestamptz) IS
+COMMENT ON FUNCTION crm.rebuild_histories(crm.shop, crm.refresh_run) IS
 'Reads all orders of a shop in one pass, scores all customers, writes those that differ, and makes the noted changes void. A part of crm.refresh and crm.rebuild.';

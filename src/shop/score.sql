@@ -1,19 +1,25 @@
 -- Scores of a shop: functions of a customer's own history, of as_of and of the cut points that are in force.
 
+CREATE FUNCTION crm.held_tier_sql(scoring text, history text, monetary text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN pg_catalog.format('CASE WHEN %1$s.tier_period IS NULL THEN crm.tier(%3$s, %1$s.ladder) '
+                         'ELSE crm.tier(%2$s, %1$s.tier_period, %1$s.as_of, %1$s.ladder) END', scoring, history, monetary);
+
+COMMENT ON FUNCTION crm.held_tier_sql(text, text, text) IS
+'The expression of a customer''s crm.tier: by the monetary value of the span or by the calendar, as scoring says. A part of crm.refresh.';
+
 -- Written out, because every row of a large table passes here: one call for the score, and no join for each row.
 CREATE FUNCTION crm.answer_sql(shop name, histories text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN pg_catalog.format($sql$
     (SELECT r.*, crm.rfm_score(r.history, c.as_of, c.lookback, c.bands) AS graded,
-            c.as_of, c.lookback, c.map, c.tier_names, c.tier_bounds
+            c.as_of, c.lookback, c.map, c.ladder, c.tier_period
      FROM %s AS r, (SELECT * FROM %I.scoring LIMIT 1) AS c
      OFFSET 0) AS g,
     LATERAL (SELECT (100 * crm.r(g.graded) + 10 * crm.f(g.graded) + crm.m(g.graded))::smallint AS score,
                     crm.rfm_segment(g.graded, g.map) AS segment,
-                    CASE WHEN g.tier_names IS NOT NULL AND g.graded IS NOT NULL
-                         THEN g.tier_names[greatest(width_bucket((crm.rfm(g.history, g.as_of, g.lookback)).monetary,
-                                                                 g.tier_bounds), 1)] END AS tier) AS a
-    $sql$, histories, shop);
+                    CASE WHEN NOT (g.ladder IS NULL) AND g.graded IS NOT NULL THEN (%s).tier END AS tier) AS a
+    $sql$, histories, shop, crm.held_tier_sql('g', 'g.history', '(crm.rfm(g.history, g.as_of, g.lookback)).monetary'));
 
 COMMENT ON FUNCTION crm.answer_sql(name, text) IS
 'The FROM items that give score, segment and tier, as a, of rows with a history, which are g. A part of crm.refresh.';
@@ -25,9 +31,11 @@ RETURN pg_catalog.format('(SELECT h.ctid AS tid, h.* FROM %I.customer_history AS
 COMMENT ON FUNCTION crm.stored_sql(name) IS 'The FROM item of the stored customers of a shop. A part of crm.refresh.';
 
 -- Dearer than it looks, were it ON CONFLICT. LIMIT makes each look-up one in the index.
-CREATE FUNCTION crm.note_sql(shop name, day text, changed text, condition text) RETURNS text
-    LANGUAGE sql STABLE
-RETURN pg_catalog.format($sql$
+CREATE FUNCTION crm.note_sql(shop name, day text, changed text, condition text, run text, is_told text) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN format($sql$
     noting AS MATERIALIZED (
         SELECT n.customer_id, n.score_before, n.segment_before, n.tier_before, n.score, n.segment, n.tier, on_day.day, a.tid
         FROM (SELECT %5$s AS day) AS on_day, %2$I AS n
@@ -44,11 +52,23 @@ RETURN pg_catalog.format($sql$
         UPDATE %1$I.answer_change AS a SET score = n.score, segment = n.segment, tier = n.tier
         FROM noting AS n
         WHERE a.ctid = n.tid
+    ), told AS (
+        %6$s
     )
-    $sql$, shop, changed, condition, crm.shop_equality(shop), day);
+    $sql$, shop, changed, condition, crm.shop_equality(shop), day, crm.event_sql(shop, day, run, format($sql$
+        SELECT CASE WHEN v.rank > v.rank_before THEN 'promoted' ELSE 'demoted' END AS kind, NULL::text AS segment,
+               NULL::int AS version, v.customer_id, v.tier_before, v.tier
+        FROM (SELECT n.customer_id, n.tier_before, n.tier, crm.tier_rank(n.tier_before, c.ladder) AS rank_before,
+                     crm.tier_rank(n.tier, c.ladder) AS rank
+              FROM %2$I AS n CROSS JOIN %1$I.scoring AS c
+              WHERE n.tier IS DISTINCT FROM n.tier_before AND %3$s) AS v
+        WHERE v.rank <> v.rank_before
+        ORDER BY v.customer_id
+        $sql$, shop, changed, is_told)));
+END $$;
 
-COMMENT ON FUNCTION crm.note_sql(name, text, text, text) IS
-'The WITH items that note the changed answers of a day in answer_change, of rows with answers and answers before; once a customer and day. A part of crm.refresh.';
+COMMENT ON FUNCTION crm.note_sql(name, text, text, text, text, text) IS
+'The WITH items that note the changed answers of a day in answer_change, of rows with answers and answers before, once a customer and day; and that write promotions and demotions as events of a run. Both under a condition of their own. A part of crm.refresh.';
 
 CREATE FUNCTION crm.rfm_map_digest(map name) RETURNS text
     LANGUAGE sql STABLE
@@ -76,7 +96,7 @@ END $$;
 COMMENT ON FUNCTION crm.must_rescore(crm.shop, timestamptz) IS
 'Whether all customers of a shop have to be scored: on a new day, for other settings or another content of the map. A part of crm.refresh.';
 
-CREATE FUNCTION crm.roll_scoring(s crm.shop, as_of timestamptz, from_orders boolean) RETURNS boolean
+CREATE FUNCTION crm.roll_scoring(s crm.shop, as_of timestamptz, from_orders boolean, OUT noting boolean, OUT telling boolean)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -102,12 +122,12 @@ BEGIN
     EXECUTE format($sql$
         UPDATE %I.scoring
         SET day = $1, as_of = $2, lookback = $3, bands = $4, map = $5, map_digest = crm.rfm_map_digest($5),
-            tier_names = (SELECT array_agg(t.tier) FROM unnest($6) AS t),
-            tier_labels_ja = (SELECT array_agg(coalesce(t.label_ja, t.tier)) FROM unnest($6) AS t),
-            tier_bounds = (SELECT array_agg(t.at_least) FROM unnest($6) AS t),
-            is_stale = false, known_since = CASE WHEN $7 THEN $1 ELSE coalesce(known_since, $1) END
+            ladder = CASE WHEN NOT $6 IS NULL THEN crm.tier_ladder(($6).names, ($6).thresholds, ARRAY(
+                SELECT crm.tier_label_ja(t.name, $6) FROM unnest(($6).names) WITH ORDINALITY AS t (name, place) ORDER BY t.place)) END,
+            tier_period = crm.calendar($7, $8),
+            is_stale = false, known_since = CASE WHEN $9 THEN $1 ELSE coalesce(known_since, $1) END
         $sql$, s.shop)
-    USING day, as_of, lookback, cuts, s.map, s.tiers, goes_back;
+    USING day, as_of, lookback, cuts, s.map, s.tiers, s.tier_period, s.zone, goes_back;
     EXECUTE format('DELETE FROM %I.segment_label', s.shop);
     EXECUTE format('INSERT INTO %I.segment_label (segment, label, label_ja, position) '
                    'SELECT m.segment, m.label, m.label_ja, row_number() OVER (ORDER BY coalesce(r.position, 1000)) '
@@ -115,11 +135,12 @@ BEGIN
                    '      WHERE x.segment IS NOT NULL) AS m '
                    'LEFT JOIN crm.rfm_map_rule AS r ON r.map = $1 AND r.segment = m.segment', s.shop)
     USING s.map;
-    RETURN s.answers_kept IS NOT NULL AND before.known_since IS NOT NULL AND NOT goes_back;
+    noting := s.answers_kept IS NOT NULL AND before.known_since IS NOT NULL AND NOT goes_back;
+    telling := noting AND NOT before.is_stale;
 END $$;
 
 COMMENT ON FUNCTION crm.roll_scoring(crm.shop, timestamptz, boolean) IS
-'Moves what scores depend on, in the table scoring, to a day and to the settings of the shop; the scores themselves have to follow. Returns whether changes of answers are to be noted: not from the first answers, nor when the shop goes back to an earlier day. A part of crm.refresh.';
+'Moves what scores depend on, in the table scoring, to a day and to the settings of the shop; the scores themselves have to follow. Returns whether changes of answers are to be noted: not from the first answers, nor when the shop goes back to an earlier day; and whether promotions and demotions are to be told: neither where settings have changed, since that is nothing a customer did. A part of crm.refresh.';
 
 CREATE FUNCTION crm.review_bands(s crm.shop, day date, as_of timestamptz, lookback interval, from_orders boolean, anew boolean)
     RETURNS crm.rfm_bands
@@ -149,10 +170,11 @@ END $$;
 COMMENT ON FUNCTION crm.review_bands(crm.shop, date, timestamptz, interval, boolean, boolean) IS
 'The quantile cut points of a shop that are in force on a day: those decided in the same quarter, or new ones, which are kept in the table band. NULL while there are no customers. A part of crm.refresh.';
 
-CREATE FUNCTION crm.score_all(s crm.shop, noting boolean) RETURNS bigint
+CREATE FUNCTION crm.score_all(s crm.shop, r crm.refresh_run) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    rolled CONSTANT record := crm.roll_scoring(s, r.as_of, false);
     written bigint;
 BEGIN
     EXECUTE format($sql$
@@ -168,13 +190,14 @@ BEGIN
             WHERE h.ctid = d.tid
         ), %3$s
         SELECT count(*) FROM differing
-        $sql$, s.shop, crm.answer_sql(s.shop, crm.stored_sql(s.shop)), crm.note_sql(s.shop, format('(SELECT day FROM %I.scoring)', s.shop), 'differing', '$1'))
-    INTO written USING noting;
+        $sql$, s.shop, crm.answer_sql(s.shop, crm.stored_sql(s.shop)),
+        crm.note_sql(s.shop, format('(SELECT day FROM %I.scoring)', s.shop), 'differing', '$1', '$2', '$3'))
+    INTO written USING rolled.noting, r.run, rolled.telling;
     RETURN written;
 END $$;
 
-COMMENT ON FUNCTION crm.score_all(crm.shop, boolean) IS
-'Scores all customers of a shop as of its day, writes the scores that differ, and notes the changes where asked to; returns how many. A part of crm.refresh.';
+COMMENT ON FUNCTION crm.score_all(crm.shop, crm.refresh_run) IS
+'Scores all customers of a shop as of the day of a run, writes the scores that differ, and notes the changes; returns how many. A part of crm.refresh.';
 
 CREATE FUNCTION crm.fit_models(s crm.shop, as_of timestamptz) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -226,6 +249,26 @@ END $$;
 
 COMMENT ON FUNCTION crm.fit_models(crm.shop, timestamptz) IS
 'Fits the lifetime models of a shop where this month has none yet, by its stored histories. Returns whether other models are in force now. A part of crm.refresh.';
+
+-- Each customer counts once, so that those who buy each week do not speak for all others.
+CREATE FUNCTION crm.find_typical_days(s crm.shop, as_of timestamptz) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    day CONSTANT date := (as_of AT TIME ZONE s.zone)::date;
+BEGIN
+    EXECUTE format($sql$
+        UPDATE %1$I.scoring
+        SET typical_days = (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY (crm.dormancy(h.history, $2)).typical_days)
+                            FROM %1$I.customer_history AS h),
+            typical_since = $1
+        WHERE typical_since IS NULL OR typical_since > $1 OR typical_days IS NULL AND typical_since <> $1
+              OR date_trunc('month', typical_since::timestamp) <> date_trunc('month', $1::timestamp)
+        $sql$, s.shop) USING day, as_of;
+END $$;
+
+COMMENT ON FUNCTION crm.find_typical_days(crm.shop, timestamptz) IS
+'Finds the usual days between two purchases of a shop where this month has none yet, by its stored histories. A part of crm.refresh.';
 
 CREATE FUNCTION crm.prune_answers(s crm.shop) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

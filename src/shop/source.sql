@@ -280,7 +280,6 @@ DECLARE
     sample CONSTANT crm.history := '[["2000-01-01T00:00:00Z",1]]';
     map_grades CONSTANT int := (crm.find_rfm_map(s.map)).grades;
     own_grades int := s.grades;
-    step record;
 BEGIN
     PERFORM crm.rfm(sample, '2000-01-02', s.span);
     PERFORM crm.clv(sample, crm.mbgnbd(1, 1, 1, 1, 'week UTC'), crm.gamma_gamma(2, 2, 2, 'week UTC'), '2000-01-02',
@@ -303,26 +302,14 @@ BEGIN
     ELSIF s.answers_kept < interval '0' THEN
         RAISE invalid_parameter_value USING
             MESSAGE = 'answers_kept must not be negative', HINT = 'NULL keeps none.';
-    ELSIF cardinality(s.tiers) = 0 THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'tiers must have at least one step', HINT = 'NULL is no ladder.';
     END IF;
-    FOR step IN
-        SELECT t.tier, t.at_least, t.place, lag(t.at_least) OVER w AS below, count(*) OVER (PARTITION BY t.tier) AS uses
-        FROM unnest(s.tiers) WITH ORDINALITY AS t (tier, label_ja, at_least, place)
-        WINDOW w AS (ORDER BY t.place)
-        ORDER BY t.place
-    LOOP
-        IF coalesce(step.tier, '') = '' OR step.at_least IS NULL OR step.uses > 1
-           OR step.place = 1 AND step.at_least <> 0 OR step.at_least <= step.below
-           OR step.at_least IN ('NaN', 'Infinity') THEN
-            RAISE invalid_parameter_value USING
-                MESSAGE = format('step %s of tiers is wrong', step.place),
-                DETAIL = format('It is "%s" from %s.', step.tier, step.at_least),
-                HINT = 'Each step has a name of its own and a higher amount than the one before; the first has 0.';
-        END IF;
-    END LOOP;
+    PERFORM crm.tier(0, s.tiers);
+    IF s.tier_period IS NOT NULL AND s.tiers IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'tier_period needs tiers', HINT = 'tiers => crm.tier_ladder() is the published ladder.';
+    END IF;
+    PERFORM crm.calendar(s.tier_period, s.zone);
 END $$;
 
 COMMENT ON FUNCTION crm.check_shop_scoring(crm.shop) IS
-'Checks the settings of a shop that scores depend on. Errors: 22023, and 42704 for an unknown map. A part of crm.create_shop.';
+'Checks the settings of a shop that scores depend on. Errors: 22023, 22004 or 22P02, and 42704 for an unknown map. A part of crm.create_shop.';
 

@@ -53,11 +53,13 @@ BEGIN
                l.label AS segment_label,
                l.label_ja AS segment_label_ja,
                h.tier,
-               c.tier_labels_ja[t.step] AS tier_label_ja,
-               c.tier_names[t.step + 1] AS next_tier,
-               c.tier_bounds[t.step + 1] - (m.measures).monetary AS to_next_tier,
-               round((m.measures).recency * (crm.orders(k.history) - 1) / nullif(extract(epoch FROM
-                   crm.last_order(k.history) - crm.first_order(k.history)) / 86400, 0), 2) AS dormancy,
+               crm.tier_label_ja(h.tier, c.ladder) AS tier_label_ja,
+               (t.held).next_tier AS next_tier,
+               (t.held).missing AS to_next_tier,
+               round((m.rhythm).typical_days::numeric, 1) AS typical_days,
+               round((m.rhythm).days_overdue::numeric, 1) AS days_overdue,
+               (m.rhythm).gap_trend AS gap_trend,
+               round((m.rhythm).score::numeric, 3) AS dormancy,
                crm.p_alive(k.history, c.churn_model, c.as_of) AS p_alive,
                crm.churn_risk(k.history, c.churn_model, c.as_of) AS churn_risk,
                crm.expected_orders(k.history, c.churn_model, c.as_of, %4$s) AS expected_orders,
@@ -71,11 +73,13 @@ BEGIN
         FROM %1$I.customer_history AS h
              CROSS JOIN %1$I.scoring AS c
              CROSS JOIN LATERAL (SELECT crm.until(h.history, c.as_of) AS history OFFSET 0) AS k
-             CROSS JOIN LATERAL (SELECT crm.rfm(h.history, c.as_of, c.lookback) AS measures OFFSET 0) AS m
-             CROSS JOIN LATERAL (SELECT greatest(width_bucket((m.measures).monetary, c.tier_bounds), 1) AS step) AS t
+             CROSS JOIN LATERAL (SELECT crm.rfm(h.history, c.as_of, c.lookback) AS measures,
+                                        crm.dormancy(h.history, c.as_of, c.typical_days) AS rhythm OFFSET 0) AS m
+             CROSS JOIN LATERAL (SELECT %7$s AS held) AS t
              LEFT JOIN %1$I.segment_label AS l ON l.segment = h.segment
         WHERE h.score IS NOT NULL
-        $sql$, s.shop, s.zone, month, format('%L::interval', s.horizon), s.yearly_discount, crm.member_sql(s.shop));
+        $sql$, s.shop, s.zone, month, format('%L::interval', s.horizon), s.yearly_discount, crm.member_sql(s.shop),
+        crm.held_tier_sql('c', 'h.history', '(m.measures).monetary'));
     EXECUTE format('CREATE OR REPLACE VIEW %1$I.customer AS SELECT %2$s FROM %1$I.customer_row AS c', s.shop,
                    (SELECT string_agg(format('c.%I', a.attname), ', ' ORDER BY a.attnum)
                     FROM pg_attribute AS a
@@ -208,11 +212,14 @@ RETURN '{
         "segment": "Segment of the score in the shop''s map.",
         "segment_label": "English label of the segment.",
         "segment_label_ja": "Japanese label of the segment.",
-        "tier": "Member tier by monetary; NULL without a ladder.",
+        "tier": "Member tier by monetary, or by the shop''s tier_period; NULL without a ladder, and below its lowest threshold where that is not 0.",
         "tier_label_ja": "Japanese label of the tier.",
         "next_tier": "The next higher tier; NULL at the top.",
-        "to_next_tier": "How much monetary lacks to the next tier.",
-        "dormancy": "Days since the last purchase by the customer''s own mean days between purchases: 1 is when the next one is due, 2 is twice as late. NULL with one purchase.",
+        "to_next_tier": "How much monetary, or the running tier_period, lacks to the next tier.",
+        "typical_days": "The customer''s usual days between two purchases: the median, in which the shop''s own usual days count as one gap more. NULL while nobody has bought twice.",
+        "days_overdue": "Days since the last purchase beyond typical_days, at least 0.",
+        "gap_trend": "Whether the customer''s gaps change: widening, narrowing or steady; NULL for less than four gaps.",
+        "dormancy": "How far the customer is behind that rhythm, 0 to 1, as the score of crm.dormancy: 0 within typical_days, half when one whole gap is overdue, three quarters for two.",
         "p_alive": "Probability that he or she is still a customer, by the MBG/NBD model of the shop; NULL without a model.",
         "churn_risk": "The risk that he or she has left: low, medium or high.",
         "expected_orders": "Further orders to expect within the shop''s horizon; orders of one day count once.",

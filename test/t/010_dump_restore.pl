@@ -91,7 +91,6 @@ my %values = (
     cohorts => q{(SELECT crm.cohorts('[["2026-01-01T00:30:00Z",1200]]'::crm.history, 'month Asia/Tokyo'::crm.calendar, '2026-03-01'))},
     repeats => q{(SELECT crm.repeats('[["2026-01-01T00:30:00Z",1200]]'::crm.history, '2026-03-01'))},
     survival => q{(SELECT crm.survival(2.5, true))},
-    tier_step => q{ROW ('gold', 'ゴールド', 50000)},
     shop_capture => q{'compare'},
     refresh_counts => q{'(1,2,3,f)'},
     idset => q{'{-9,1..1000,9223372036854775807}'},
@@ -146,7 +145,7 @@ sql_as('shop_owner', 'shop', q{
     CREATE TABLE "Orders" (id int PRIMARY KEY, customer int, at timestamptz, total int, source text);
     INSERT INTO "Orders" SELECT g, g % 7, '2025-01-01'::timestamptz + g * interval '1 day', 100 * g, 'web' FROM generate_series(1, 100) g;
     SELECT crm.create_shop('店', 'Orders', 'customer', 'at', 'total', channel => 'source', grades => 5, zone => 'Asia/Tokyo',
-        tiers => ARRAY[('regular', '一般', 0), ('gold', NULL, 5000)]::crm.tier_step[]);
+        tiers => crm.tier_ladder('{regular,gold}', '{0,5000}', '{一般,ゴールド}'), tier_period => 'year');
     CALL crm.refresh('店', '2025-06-01');
     UPDATE "Orders" SET total = total + 1 WHERE id < 10;
     INSERT INTO "Orders" VALUES (101, 50, '2025-05-01', 5000, 'shop');

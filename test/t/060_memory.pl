@@ -51,6 +51,8 @@ my %of_history = map { $_ => 1 } (
         q{crm.cohort(h, 'week Asia/Tokyo')},
     '(SELECT crm.rollup(x) FROM (VALUES (h), (h)) AS v(x))',
     q{crm.dormancy(h, timestamptz '2025-01-01' + g * interval '1 minute')}, q{crm.dormancy(h, '2026-01-01', g)},
+    q{crm.dormancy(h, '2026-01-01', crm.mbgnbd(1, 1, 1, g, 'week UTC'))},
+        q{crm.tier(h, 'year Asia/Tokyo', timestamptz '2025-01-01' + g * interval '1 minute')},
     q{crm.rfm(h, timestamptz '2026-01-01' + g * interval '1 minute', '1 year')}, q{crm.cpm(h, '2026-01-01')},
         q{crm.cpm_label_ja(crm.cpm(h, '2026-01-01'))});
 my %of_number = map { $_ => 1 } (
@@ -71,7 +73,7 @@ my %of_number = map { $_ => 1 } (
         q{(SELECT crm.idset(i * g) FROM generate_series(1, 20) AS i)},
     q{(SELECT crm.idset_union(crm.idset_range(i, g % 100)) FROM generate_series(1, 3) AS i)},
         q{(SELECT crm.idset_intersection(crm.idset_range(i, g % 100)) FROM generate_series(1, 3) AS i)},
-    q{crm.tier(g)}, q{crm.tier(g, ROW (ARRAY['low', 'high'], ARRAY[0, g])::crm.tier_ladder)},
+    q{crm.tier(g)}, q{crm.tier(g, crm.tier_ladder(ARRAY['low', 'high'], ARRAY[0, g]))},
         q{(SELECT crm.signal_trend(now(), i * g) FROM generate_series(1, 20) AS i)});
 for my $expression (sort(keys %of_history), sort keys %of_number)
 {

@@ -54,12 +54,12 @@ sql(q{
     SELECT crm.create_shop('rich', 'orders', 'customer', 'ordered_at', 'amount', condition => 'status IN (1, 4, 5, 6)',
         guest_key => '''guest:'' || email', channel => 'channel', refund_amount => 'refund',
             refunded_at => 'refunded_at',
-        zone => 'Asia/Tokyo', batch_rows => 40);
+        tiers => crm.tier_ladder('{silver,gold}', '{5000,60000}'), zone => 'Asia/Tokyo', batch_rows => 40);
     SELECT crm.create_shop('bare', 'orders', 'customer', 'ordered_at', 'amount', zone => 'Asia/Tokyo', grades => 5,
-        tiers => '{"(bronze,,0)","(silver,,20000)","(gold,,60000)"}', batch_rows => 100);
+        tiers => crm.tier_ladder('{bronze,silver,gold}', '{0,20000,60000}'), tier_period => 'year', batch_rows => 100);
     SELECT crm.create_shop('compared',
         'SELECT md5(customer::text)::uuid AS who, ordered_at, amount FROM public.orders WHERE amount >= 0', 'who',
-        'ordered_at', 'amount', amount_divisor => 100, zone => 'Asia/Tokyo')});
+        'ordered_at', 'amount', amount_divisor => 100, tiers => crm.tier_ladder('{silver,gold}', '{20,200.5}'), tier_period => 'quarter', zone => 'Asia/Tokyo')});
 
 # 2. Random changes, as text for psql. Orders have few distinct times and amounts, so that the same purchase often
 #    comes twice and leaves once.
@@ -249,6 +249,37 @@ for my $shop (sort keys %shops)
             FROM known_then AS k) UNION ALL
         (SELECT 'only known', k.* FROM known_then AS k EXCEPT SELECT 'only known', t.* FROM told AS t) LIMIT 10}),
         '', "$shop tells who was what on which day");
+}
+
+# 6. Promotions and demotions lead from one tier of a customer to the next, and to the one of today. Who is no customer
+#    stands where a customer with an amount of 0 does.
+
+for my $shop (sort keys %shops)
+{
+    is( sql(qq{
+        WITH ranked AS (
+            SELECT e.*, coalesce(array_position((s.tiers).names, e.tier_before), base) AS rank_before,
+                coalesce(array_position((s.tiers).names, e.tier), base) AS rank
+            FROM $shop.segment_event AS e, crm.shop AS s,
+                LATERAL (SELECT ((s.tiers).thresholds[1] = 0)::int AS base) AS b
+            WHERE s.shop = '$shop'
+        ), followed AS (
+            SELECT r.*, lead(r.tier_before) OVER w AS next_before, lead(r.event) OVER w IS NULL AS is_last, h.tier AS tier_now
+            FROM ranked AS r LEFT JOIN $shop.customer_history AS h ON h.customer_id = r.customer_id
+            WINDOW w AS (PARTITION BY r.customer_id ORDER BY r.event)
+        )
+        SELECT * FROM followed AS f
+        WHERE f.kind IS DISTINCT FROM CASE WHEN f.rank > f.rank_before THEN 'promoted'
+                WHEN f.rank < f.rank_before THEN 'demoted' END
+            OR coalesce(CASE WHEN f.is_last THEN f.tier_now ELSE f.next_before END, (SELECT (tiers).names[1] FROM crm.shop
+                WHERE shop = '$shop' AND (tiers).thresholds[1] = 0), 'none')
+                <> coalesce(f.tier, (SELECT (tiers).names[1] FROM crm.shop
+                WHERE shop = '$shop' AND (tiers).thresholds[1] = 0), 'none')
+            OR f.run IS NULL OR f.segment IS NOT NULL LIMIT 5}),
+        '', "$shop tells every change of rank");
+    cmp_ok(sql("SELECT count(*) FROM $shop.segment_event"), '>', 20, 'and there were some');
+    is(sql(qq{SELECT count(*) FROM $shop.segment_event WHERE run = (SELECT min(run) FROM crm.refresh_run WHERE shop = '$shop')}),
+        0, 'but not for its first answers');
 }
 
 $node->stop;

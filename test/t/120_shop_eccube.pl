@@ -150,7 +150,7 @@ is( sql(q{SELECT string_agg(DISTINCT verdict, ' ' ORDER BY verdict) FROM crm.cre
     'a shop of members');
 is( sql(q{SELECT string_agg(DISTINCT verdict, ' ' ORDER BY verdict) FROM crm.create_shop_eccube('everybody', 'eccube',
     guests => true,
-    tiers => '{"(ブロンズ,,0)","(シルバー,,100000)","(ゴールド,,500000)"}')}), 'ok', 'a shop with guests');
+    tiers => crm.tier_ladder('{ブロンズ,シルバー,ゴールド}', '{0,100000,500000}'))}), 'ok', 'a shop with guests');
 is(sql(q{SELECT value FROM crm.shop_check('everybody') WHERE subject = 'by guests'}),
     sql('SELECT count(*) FROM eccube.dtb_order WHERE order_status_id IN (1, 4, 5, 6) AND customer_id IS NULL'),
         'which are seen');

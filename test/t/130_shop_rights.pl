@@ -149,8 +149,8 @@ for my $role (qw(stranger reader till platform))
 }
 for my $statement (
     'SELECT * FROM shop.customer', q{SELECT crm.drop_capture('shop')}, 'SELECT shop.capture_insert()',
-    q{SELECT crm.make_capture(s) FROM crm.shop AS s WHERE shop = 'shop'}, q{SELECT crm.rebuild_histories(s, now())
-        FROM crm.shop AS s WHERE shop = 'shop'},
+    q{SELECT crm.make_capture(s) FROM crm.shop AS s WHERE shop = 'shop'}, q{SELECT crm.rebuild_histories(s, r)
+        FROM crm.shop AS s, crm.refresh_run AS r WHERE s.shop = 'shop' AND r.shop = 'shop'},
     'CREATE TABLE mine (id int); CREATE TRIGGER t AFTER INSERT ON mine REFERENCING NEW TABLE AS new_rows
         FOR EACH STATEMENT EXECUTE FUNCTION shop.capture_insert()',
     q{UPDATE crm.shop SET amount = '0'}, 'DELETE FROM crm.shop', q{UPDATE crm.shop_run SET error = 'x'},

@@ -21,7 +21,7 @@ my $plain = q{
         RETURN 1 + (SELECT count(*) FROM unnest(reached) AS r WHERE r);
 
     CREATE FUNCTION plain.answers(as_of timestamptz, first_moment timestamptz, cuts crm.rfm_bands,
-        tiers crm.tier_step[])
+        tiers crm.tier_ladder, period text, zone text)
         RETURNS TABLE (customer_id text, orders bigint, revenue numeric, refunded numeric, first_order timestamptz,
                        last_order timestamptz, recency int, frequency bigint, monetary numeric, score int,
                            segment text, tier text)
@@ -32,8 +32,14 @@ my $plain = q{
                    min(e.ordered_at) FILTER (WHERE e.amount >= 0) AS first_order,
                    max(e.ordered_at) FILTER (WHERE e.amount >= 0) AS last_order,
                    count(*) FILTER (WHERE e.amount >= 0 AND (e.ordered_at > first_moment) IS NOT FALSE) AS frequency,
-                   coalesce(sum(e.amount) FILTER (WHERE (e.ordered_at > first_moment) IS NOT FALSE), 0) AS monetary
-            FROM plain_entry AS e
+                   coalesce(sum(e.amount) FILTER (WHERE (e.ordered_at > first_moment) IS NOT FALSE), 0) AS monetary,
+                   coalesce(sum(e.amount) FILTER (WHERE e.in_period = 0), 0) AS running,
+                   coalesce(sum(e.amount) FILTER (WHERE e.in_period = 1), 0) AS last
+            FROM (SELECT p.*, CASE date_trunc(period, p.ordered_at AT TIME ZONE zone)
+                                  WHEN date_trunc(period, as_of AT TIME ZONE zone) THEN 0
+                                  WHEN date_trunc(period, date_trunc(period, as_of AT TIME ZONE zone) - interval '1 day') THEN 1
+                              END AS in_period
+                  FROM plain_entry AS p) AS e
             WHERE e.ordered_at <= as_of
             GROUP BY e.customer_id
         ), graded AS (
@@ -56,8 +62,9 @@ my $plain = q{
                     WHEN g.r = 2 AND g.f >= 2 THEN 'at_risk'
                     WHEN g.r = 1 THEN 'dormant'
                     ELSE 'other' END,
-               (SELECT t.tier FROM unnest(tiers) AS t ORDER BY t.at_least <= g.monetary DESC,
-                    CASE WHEN t.at_least <= g.monetary THEN -t.at_least ELSE t.at_least END LIMIT 1)
+               (SELECT t.name FROM unnest((tiers).names, (tiers).thresholds) AS t (name, at_least)
+                WHERE t.at_least <= greatest(CASE WHEN period IS NULL THEN g.monetary ELSE greatest(g.last, g.running) END, 0)
+                ORDER BY t.at_least DESC LIMIT 1)
         FROM graded AS g
         $$;
 
@@ -75,7 +82,7 @@ my $plain = q{
             'WHERE e.customer_id IS NOT NULL AND e.ordered_at IS NOT NULL AND e.amount IS NOT NULL', entries);
         CREATE TEMP TABLE plain_answer AS
         SELECT * FROM plain.answers(scoring.as_of, (scoring.as_of AT TIME ZONE s.zone - s.span) AT TIME ZONE s.zone,
-                                    scoring.bands, s.tiers);
+                                    scoring.bands, s.tiers, s.tier_period, s.zone);
         ANALYZE plain_entry, plain_answer;
         RETURN QUERY EXECUTE format($sql$
             WITH stored AS (
