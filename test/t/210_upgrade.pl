@@ -1,0 +1,129 @@
+# Versions and upgrades: every released version can be upgraded to this one, and an upgraded extension is object by object,
+# comment by comment and row by row what a fresh one is.
+#
+# A release leaves two files in src/upgrade: pg_crm--A.sql, its install script as it was, and later pg_crm--A--B.sql, the
+# way from it to the next. Before 0.1.0 there was no release, so until 0.2.0 there is nothing to upgrade from; that the
+# comparison would see a difference is tested all the same.
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use JSON::PP;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $top = "$FindBin::Bin/../..";
+my $node = PostgreSQL::Test::Cluster->new('upgrade');
+$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
+$node->start;
+
+sub sql { return $node->safe_psql(@_) }
+
+sub new_database
+{
+    my ($name) = @_;
+    sql('postgres', "CREATE DATABASE $name");
+    return $name;
+}
+
+# 1. The version is the same wherever it stands.
+
+my ($version) = slurp_file("$top/pg_crm.control") =~ /^default_version = '([^']+)'/m;
+my $meta = decode_json(slurp_file("$top/META.json"));
+my $changelog = slurp_file("$top/CHANGELOG.md");
+my @listed = $changelog =~ /^## \[(\d[^\]]*)\]/mg;
+is(sql('postgres', q{SELECT default_version FROM pg_available_extensions WHERE name = 'pg_crm'}), $version,
+    "version $version is the one that is installed");
+ok((grep { $_ eq $version } @listed) || $changelog =~ /^## \[Unreleased\]\s+[^#\s]/m, "CHANGELOG.md tells of version $version");
+ok((grep { $_ eq $meta->{version} } @listed), "META.json is of version $meta->{version}, which CHANGELOG.md tells of");
+is_deeply([ @{ $meta->{provides}{pg_crm} }{qw(version file)} ], [ $meta->{version}, "pg_crm--$meta->{version}.sql" ],
+    'META.json provides this version');
+
+# 2. Every version before this one can be installed, and upgraded to this one.
+
+my @earlier = sort grep { $_ ne $version } @listed;
+is( sql('postgres', qq{
+        SELECT coalesce(string_agg(version, ' ' ORDER BY version COLLATE "C"), '')
+        FROM pg_available_extension_versions WHERE name = 'pg_crm' AND version <> '$version'}),
+    "@earlier", 'the earlier versions that can be installed are those of CHANGELOG.md: ' . (@earlier ? "@earlier" : 'none'));
+is( sql('postgres', qq{
+        SELECT coalesce(string_agg(source, ' ' ORDER BY source COLLATE "C"), '')
+        FROM pg_extension_update_paths('pg_crm') WHERE target = '$version' AND path IS NOT NULL}),
+    "@earlier", 'there is a way from each to this one');
+
+# Everything that belongs to the extension, as statements, with the rows of its tables and without the numbers of objects.
+sub content_of
+{
+    my ($database) = @_;
+    my ($dump, $error) = run_command([ 'pg_dump', '--binary-upgrade', '-h', $node->host, '-p', $node->port, $database ]);
+    die "pg_dump failed: $error" if $error;
+    my @tables = split /\n/, sql($database, q{
+        SELECT c.oid::regclass
+        FROM pg_depend AS d JOIN pg_class AS c ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
+        WHERE d.deptype = 'e' AND c.relkind = 'r' ORDER BY 1});
+    return (
+        (grep { !/binary_upgrade_set_|^SELECT pg_catalog\.binary_upgrade_create_empty_extension|^SET relfrozenxid|^WHERE oid = |^\\(un)?restrict |^--|^$/ } split /\n/, $dump),
+        (map { my $table = $_; map { "$table: $_" } split /\n/, sql($database, "SELECT t::text FROM $table AS t ORDER BY 1") } @tables),
+        # Lines are compared as a set, so the order of columns is told on its own.
+        (split /\n/, sql($database, q{
+            SELECT format('%s %s %s', attrelid::regclass, row_number() OVER (PARTITION BY attrelid ORDER BY attnum), attname)
+            FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid
+            WHERE c.relnamespace = 'crm'::regnamespace AND attnum > 0 AND NOT attisdropped})),
+        sql($database, q{
+            SELECT extversion, extrelocatable, extnamespace::regnamespace, extconfig::regclass[], extcondition
+            FROM pg_extension WHERE extname = 'pg_crm'}));
+}
+
+# The lines that only one of them has.
+sub differences
+{
+    my ($one, $other) = map { my %lines; ++$lines{$_} for content_of($_); \%lines } @_;
+    return join("\n", sort map { my ($a, $b) = @$_; grep { $a->{$_} != ($b->{$_} // 0) } keys %$a } [ $one, $other ], [ $other, $one ]);
+}
+
+my $fresh = new_database('fresh');
+sql($fresh, 'CREATE EXTENSION pg_crm');
+my @content = content_of($fresh);
+my $objects = grep { /^(CREATE|COMMENT ON|ALTER EXTENSION pg_crm ADD)/ } @content;
+cmp_ok($objects, '>', 1000, "$objects statements make the extension");
+
+for my $from (@earlier)
+{
+    (my $database = "from_$from") =~ tr/./_/;
+    sql(new_database($database), "CREATE EXTENSION pg_crm VERSION '$from'");
+    sql($database, 'ALTER EXTENSION pg_crm UPDATE');
+    is(differences($database, $fresh), '', "upgraded from $from it is what a fresh one is");
+}
+
+# 3. The comparison sees what it should, each in a fresh extension of its own.
+
+my $second = new_database('second');
+sql($second, 'CREATE EXTENSION pg_crm');
+is(differences($second, $fresh), '', 'two fresh ones are the same');
+my %changes = (
+    'a comment' => q{COMMENT ON FUNCTION crm.orders(crm.history) IS 'Number of orders.'},
+    'a comment on a column' => q{COMMENT ON COLUMN crm.rfm.recency IS 'Days.'},
+    'a missing comment' => q{COMMENT ON AGGREGATE crm.rollup(crm.history) IS NULL},
+    'volatility' => q{ALTER FUNCTION crm.orders(crm.history) STABLE},
+    'parallel safety' => q{ALTER FUNCTION crm.orders(crm.history) PARALLEL RESTRICTED},
+    'a cost' => q{ALTER FUNCTION crm.orders(crm.history) COST 99},
+    'a setting of a function' => q{ALTER FUNCTION crm.check_shop_scoring(crm.shop) RESET search_path},
+    'rights' => q{REVOKE EXECUTE ON FUNCTION crm.orders(crm.history) FROM PUBLIC},
+    'an object that does not belong to it' => q{ALTER EXTENSION pg_crm DROP FUNCTION crm.orders(crm.history)},
+    'an object too many' => q{CREATE FUNCTION crm.more() RETURNS int LANGUAGE sql RETURN 1; ALTER EXTENSION pg_crm ADD FUNCTION crm.more()},
+    'an aggregate' => q{
+        CREATE OR REPLACE AGGREGATE crm.rollup(crm.history) (SFUNC = crm.history_accumulate, STYPE = bytea, SSPACE = 256,
+            FINALFUNC = crm.history_finish, FINALFUNC_MODIFY = READ_ONLY, PARALLEL = SAFE)},
+    'a default' => q{ALTER TABLE crm.rfm_map ALTER shipped SET DEFAULT true},
+    'a value of an enum' => q{ALTER TYPE crm.btyd_model ADD VALUE 'other'},
+    'a column' => q{ALTER TABLE crm.rfm_map ADD COLUMN more int},
+    'a row' => q{DELETE FROM crm.rfm_map_rule WHERE map = 'six' AND segment = 'vip'});
+for my $change (sort keys %changes)
+{
+    (my $database = $change) =~ tr/ /_/;
+    sql(new_database($database), "CREATE EXTENSION pg_crm; $changes{$change}");
+    isnt(differences($database, $fresh), '', "the comparison sees $change");
+}
+
+done_testing();
