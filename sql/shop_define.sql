@@ -277,7 +277,8 @@ DELETE FROM crm.own_refresh_run;
 INSERT INTO crm.own_refresh_run (shop, kind, as_of) VALUES ('s3', 'refresh', now());
 \set VERBOSITY default
 CREATE TEMP TABLE own_orders (customer_id int, at timestamptz, amount int);
-CREATE TRIGGER theirs AFTER INSERT ON own_orders REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION s3.capture_insert();
+CREATE TRIGGER theirs AFTER INSERT ON own_orders REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm.capture('s3');
+INSERT INTO own_orders VALUES (1, '2026-01-01', 5);
 DROP TABLE own_orders;
 SET ROLE regress_shop_reader;
 SELECT customer_id, orders FROM s3.customer WHERE customer_id > 2 ORDER BY 1;

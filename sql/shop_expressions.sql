@@ -82,4 +82,61 @@ GROUP BY 1 ORDER BY 1;
 CALL crm.rebuild('shadows', '2026-03-31 12:00Z');
 SELECT rebuilt, customers FROM crm.refresh_run ORDER BY run DESC LIMIT 1;
 SELECT crm.drop_shop('shadows');
+DROP TABLE platform.orders;
+
+-- triggers notice what a row says, and nothing else: shops whose settings read more are compared
+
+CREATE TABLE platform.buyer (id int PRIMARY KEY, staff boolean);
+CREATE TABLE platform.orders (id int PRIMARY KEY, customer int, at timestamptz, amount numeric);
+INSERT INTO platform.buyer VALUES (1, false), (2, false);
+INSERT INTO platform.orders VALUES (1, 1, '2026-01-01', 100), (2, 2, '2026-01-02', 200);
+CREATE FUNCTION platform.is_staff(int) RETURNS boolean STABLE RETURN (SELECT b.staff FROM platform.buyer AS b WHERE b.id = $1);
+SELECT DISTINCT 'created' FROM crm.create_shop('by_query', 'platform.orders', 'customer', 'at', 'amount',
+    condition => 'NOT (SELECT b.staff FROM platform.buyer AS b WHERE b.id = o.customer)');
+SELECT DISTINCT 'created' FROM crm.create_shop('by_function', 'platform.orders', 'customer', 'at', 'amount',
+    condition => 'NOT platform.is_staff(customer)');
+SELECT DISTINCT 'created' FROM crm.create_shop('by_place', 'platform.orders', 'customer', 'at', 'amount',
+    condition => 'tableoid IS NOT NULL');
+SELECT shop, capture FROM crm.shop ORDER BY 1;
+CALL crm.refresh('by_query', '2026-03-31 12:00Z');
+UPDATE platform.buyer SET staff = true WHERE id = 2;
+CALL crm.refresh('by_query', '2026-03-31 12:00Z');
+SELECT customer_id, history FROM by_query.customer_history;
+SELECT crm.alter_shop('by_query', capture => 'triggers');
+SELECT crm.drop_shop('by_query');
+SELECT crm.drop_shop('by_function');
+SELECT crm.drop_shop('by_place');
+
+-- a function that promised to write nothing writes orders while they are noted
+
+CREATE FUNCTION platform.tax(numeric) RETURNS numeric IMMUTABLE RETURN $1 * 1.1;
+SELECT DISTINCT 'created' FROM crm.create_shop('taxed', 'platform.orders', 'customer', 'at', 'platform.tax(amount)',
+    channel => $$upper('Web ' || id)$$);
+CALL crm.refresh('taxed', '2026-03-31 12:00Z');
+CREATE OR REPLACE FUNCTION platform.tax(numeric) RETURNS numeric LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF $1 < 1000 THEN
+        INSERT INTO platform.orders SELECT max(o.id) + 1, 3, '2026-01-03', 1000 + count(*) FROM platform.orders AS o;
+    END IF;
+    RETURN $1 * 1.1;
+END $$;
+INSERT INTO platform.orders VALUES (3, 1, '2026-01-01 09:00Z', 300), (4, 2, '2026-01-02 09:00Z', 400);
+CREATE OR REPLACE FUNCTION platform.tax(numeric) RETURNS numeric IMMUTABLE RETURN $1 * 1.1;
+SELECT customer_id, ordered_at, amount, times, channel FROM taxed.change_queue ORDER BY ordered_at, amount;
+CALL crm.refresh('taxed', '2026-03-31 12:00Z');
+CALL crm.rebuild('taxed', '2026-03-31 12:00Z');
+SELECT rebuilt, customers, note FROM crm.refresh_run WHERE shop = 'taxed' ORDER BY run DESC LIMIT 2;
+
+-- an order that cannot be evaluated does not fail, and neither does the next one
+
+CREATE OR REPLACE FUNCTION platform.tax(numeric) RETURNS numeric IMMUTABLE RETURN round($1 / ($1 - 7), 2);
+INSERT INTO platform.orders VALUES (100, 1, '2026-01-05', 7);
+UPDATE platform.orders SET amount = 8 WHERE id = 100;
+SELECT reason, detail FROM taxed.attention;
+CALL crm.refresh('taxed', '2026-03-31 12:00Z');
+SELECT rebuilt, note FROM crm.refresh_run WHERE shop = 'taxed' ORDER BY run DESC LIMIT 1;
+INSERT INTO platform.orders VALUES (101, 1, '2026-01-06', 9);
+SELECT customer_id, amount, times FROM taxed.change_queue;
+SELECT crm.drop_shop('taxed');
+SELECT tgname FROM pg_trigger WHERE tgrelid = 'platform.orders'::regclass AND NOT tgisinternal;
 DROP SCHEMA platform CASCADE;

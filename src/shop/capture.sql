@@ -1,4 +1,5 @@
 -- Noticing changes: statement-level triggers that append signed changes to the shop's queue, in the same transaction.
+-- They find out late what to do, so that the platform may change its table at any time.
 
 CREATE FUNCTION crm.can_capture(s crm.shop) RETURNS boolean
     LANGUAGE sql STABLE
@@ -14,83 +15,61 @@ END;
 COMMENT ON FUNCTION crm.can_capture(crm.shop) IS
 'Whether triggers notice every change of a shop''s orders: those of a plain table without partitions or inheritance. A part of crm.create_shop.';
 
-CREATE FUNCTION crm.captured_table(shop name) RETURNS regclass
+CREATE FUNCTION crm.capture() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'crm_capture';
+
+COMMENT ON FUNCTION crm.capture() IS
+'Trigger on the orders of a shop, named by its argument, that notes the changes of a statement for the next refresh. Whoever writes orders needs no rights on the shop: settings that could raise errors are evaluated with those of its owner. Never makes a statement fail for what the orders hold, or for how their table was changed: it asks for a pass over all orders then. On other tables it does nothing. A part of crm.create_shop.';
+
+CREATE FUNCTION crm.capture_triggers(shop name) RETURNS TABLE(orders regclass, trigger name, enabled boolean)
     LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT min(t.tgrelid)::pg_catalog.regclass
+    SELECT t.tgrelid::pg_catalog.regclass, t.tgname, t.tgenabled IN ('O', 'A')
     FROM pg_catalog.pg_trigger AS t
-         JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
-         JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-    WHERE n.nspname = captured_table.shop AND p.proname IN ('capture_insert', 'capture_update', 'capture_delete', 'capture_truncate')
-          AND t.tgenabled IN ('O', 'A')
-    HAVING count(*) = 4 AND count(DISTINCT t.tgrelid) = 1;
+    WHERE t.tgfoid = 'crm.capture'::pg_catalog.regproc
+          AND t.tgargs = pg_catalog.convert_to(capture_triggers.shop::text, pg_catalog.getdatabaseencoding()) || '\x00';
 END;
+
+COMMENT ON FUNCTION crm.capture_triggers(name) IS 'The triggers that name a shop. A part of crm.create_shop.';
+
+CREATE FUNCTION crm.captured_table(shop name) RETURNS regclass
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    captured regclass;
+BEGIN
+    EXECUTE format('SELECT c.captured FROM %I.scoring AS c '
+                   'WHERE (SELECT count(*) FROM crm.capture_triggers($1) AS t WHERE t.orders = c.captured AND t.enabled) = 4', shop)
+    INTO captured USING shop;
+    RETURN captured;
+END $$;
 
 COMMENT ON FUNCTION crm.captured_table(name) IS
 'The table whose changes a shop notices; NULL where a trigger is missing or disabled. A part of crm.create_shop.';
 
--- The functions belong to the owner of the shop and run with the owner's rights: whoever writes orders needs none on the
--- shop. They evaluate the expressions late, so that the platform may change its table at any time; what goes wrong
--- then is noted for the next refresh, and the platform's own statement goes through.
 CREATE FUNCTION crm.make_capture(s crm.shop) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
-AS $make$
+AS $$
 DECLARE
-    columns CONSTANT text := concat_ws(', ', 'customer_id', 'ordered_at', 'amount',
-                                       CASE WHEN s.channel IS NOT NULL THEN 'channel' END);
-    usable CONSTANT text := 'customer_id IS NOT NULL AND ordered_at IS NOT NULL AND amount IS NOT NULL';
-    new_entries CONSTANT text := format('(%s)', crm.shop_select(s, 'new_rows'));
-    old_entries CONSTANT text := format('(%s)', crm.shop_select(s, 'old_rows'));
+    label CONSTANT text := CASE WHEN octet_length(s.shop) <= 50 THEN s.shop::text ELSE md5(s.shop) END;
+    is_elsewhere boolean;
     event record;
 BEGIN
-    PERFORM crm.drop_capture(s.shop);
+    EXECUTE format('SELECT c.captured <> $1::regclass FROM %I.scoring AS c', s.shop) INTO is_elsewhere USING s.orders;
+    IF is_elsewhere THEN
+        PERFORM crm.drop_capture(s.shop);
+    END IF;
     FOR event IN
-        SELECT v.name, v.transition, v.change
-        FROM (VALUES
-            ('insert', 'REFERENCING NEW TABLE AS new_rows',
-             format('INSERT INTO %I.change_queue (%s, times) SELECT %2$s, 1 FROM %3$s AS e WHERE %4$s',
-                    s.shop, columns, new_entries, usable)),
-            ('delete', 'REFERENCING OLD TABLE AS old_rows',
-             format('INSERT INTO %I.change_queue (%s, times) SELECT %2$s, -1 FROM %3$s AS e WHERE %4$s',
-                    s.shop, columns, old_entries, usable)),
-            ('update', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows',
-             format('INSERT INTO %I.change_queue (%s, times) SELECT %2$s, sum(times) FROM '
-                    '(SELECT e.*, 1 AS times FROM %3$s AS e UNION ALL SELECT e.*, -1 FROM %4$s AS e) AS both_sides '
-                    'WHERE %5$s GROUP BY %2$s HAVING sum(times) <> 0',
-                    s.shop, columns, new_entries, old_entries, usable)),
-            ('truncate', '',
-             format('INSERT INTO %I.attention (reason) VALUES (''orders were truncated'')', s.shop)))
-             AS v (name, transition, change)
+        SELECT v.name, v.transition
+        FROM (VALUES ('insert', 'REFERENCING NEW TABLE AS new_rows'),
+                     ('update', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows'),
+                     ('delete', 'REFERENCING OLD TABLE AS old_rows'),
+                     ('truncate', '')) AS v (name, transition)
     LOOP
-        EXECUTE format($function$
-            CREATE FUNCTION %1$I.capture_%2$s() RETURNS trigger
-                LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-                SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' -- as crm.run_step
-                SET standard_conforming_strings = on
-            AS %3$L
-            $function$,
-            s.shop, event.name,
-            format($body$
-#variable_conflict use_column
-BEGIN
-    %s;
-    RETURN NULL;
-EXCEPTION WHEN OTHERS THEN
-    BEGIN
-        INSERT INTO %I.attention (reason, detail) VALUES ('changes of orders could not be noted', SQLERRM);
-    EXCEPTION WHEN undefined_table THEN
-        NULL; -- dropped by hand: the next refresh says so
-    END;
-    RETURN NULL;
-END $body$, event.change, s.shop));
-        EXECUTE format('REVOKE ALL ON FUNCTION %I.capture_%s() FROM PUBLIC', s.shop, event.name);
-        -- After DROP EXTENSION … CASCADE nothing shall go on noting.
-        EXECUTE format('ALTER FUNCTION %I.capture_%s() DEPENDS ON EXTENSION pg_crm', s.shop, event.name);
-        EXECUTE format('COMMENT ON FUNCTION %I.capture_%s() IS %L', s.shop, event.name,
-                       format('Notes each %s of orders for the next refresh of the shop.', event.name));
-        EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION %I.capture_%2$s()',
-                       format('crm_%s_%s', event.name, CASE WHEN octet_length(s.shop) <= 50 THEN s.shop::text ELSE md5(s.shop) END), event.name, s.orders, event.transition, s.shop);
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION crm.capture(%L)',
+                       format('crm_%s_%s', event.name, label), event.name, s.orders, event.transition, s.shop);
     END LOOP;
+    EXECUTE format('UPDATE %I.scoring SET captured = $1::regclass', s.shop) USING s.orders;
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE insufficient_privilege USING
         MESSAGE = format('changes of %s cannot be noticed: %s', s.orders, SQLERRM),
@@ -100,24 +79,51 @@ WHEN feature_not_supported OR internal_error THEN
     RAISE feature_not_supported USING
         MESSAGE = format('changes of %s cannot be noticed: %s', s.orders, SQLERRM),
         HINT = 'Say capture => ''compare''.';
-END $make$;
+END $$;
 
 COMMENT ON FUNCTION crm.make_capture(crm.shop) IS
-'Makes the triggers of a shop on its orders anew. Waits for transactions that are writing orders. Errors: 42501 without the right TRIGGER, 0A000 for a table that refuses triggers. A part of crm.create_shop.';
+'Makes the triggers of a shop on its orders, or makes them read its settings anew. Waits for transactions that are writing orders. Errors: 42501 without the right TRIGGER, 0A000 for a table that refuses triggers. A part of crm.create_shop.';
 
 CREATE FUNCTION crm.drop_capture(shop name) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $$
 DECLARE
-    event text;
+    found_trigger record;
 BEGIN
-    FOREACH event IN ARRAY '{insert,update,delete,truncate}'::text[] LOOP
-        -- CASCADE reaches the trigger, also on a table of another owner.
-        EXECUTE format('DROP FUNCTION IF EXISTS %I.capture_%s() CASCADE', shop, event);
+    FOR found_trigger IN SELECT * FROM crm.capture_triggers(shop) LOOP
+        PERFORM crm.drop_capture_trigger(shop, found_trigger.orders, found_trigger.trigger);
     END LOOP;
+    IF to_regclass(format('%I.scoring', shop)) IS NOT NULL THEN
+        EXECUTE format('UPDATE %I.scoring SET captured = NULL WHERE captured IS NOT NULL', shop);
+    END IF;
 END $$;
 
-COMMENT ON FUNCTION crm.drop_capture(name) IS 'Removes the triggers of a shop from its orders. A part of crm.create_shop.';
+COMMENT ON FUNCTION crm.drop_capture(name) IS 'Removes the triggers of a shop from its orders, and makes sure that any that stay do nothing. A part of crm.create_shop.';
+
+-- Who may make a trigger on the table of another owner may not drop it, but may replace it by one that goes with its function.
+CREATE FUNCTION crm.drop_capture_trigger(shop name, orders regclass, trigger name) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
+AS $drop$
+BEGIN
+    BEGIN
+        EXECUTE format('DROP TRIGGER %I ON %s', trigger, orders);
+        RETURN;
+    EXCEPTION WHEN insufficient_privilege THEN
+        NULL;
+    END;
+    EXECUTE format('CREATE FUNCTION %I.capture_end() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$', shop);
+    EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER INSERT ON %s FOR EACH STATEMENT EXECUTE FUNCTION %I.capture_end()',
+                   trigger, orders, shop);
+    EXECUTE format('DROP FUNCTION %I.capture_end() CASCADE', shop);
+EXCEPTION WHEN insufficient_privilege OR invalid_schema_name THEN
+    RAISE WARNING USING
+        MESSAGE = format('trigger "%s" stays on %s', trigger, orders),
+        DETAIL = 'It does nothing any more.',
+        HINT = format('The owner of the table can drop it: DROP TRIGGER %I ON %s;', trigger, orders);
+END $drop$;
+
+COMMENT ON FUNCTION crm.drop_capture_trigger(name, regclass, name) IS
+'Removes a trigger of a shop from a table, which may be another''s; a warning where that cannot be. A part of crm.create_shop.';
 
 CREATE FUNCTION crm.check_capture(s crm.shop) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

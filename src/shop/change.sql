@@ -94,9 +94,9 @@ BEGIN
             MESSAGE = format('must be owner of shop "%s"', drop_shop.name),
             HINT = format('The shop belongs to "%s".', crm.shop_owner(drop_shop.name));
     END IF;
+    PERFORM crm.lock_shop(drop_shop.name);
+    PERFORM crm.drop_capture(drop_shop.name);
     IF crm.shop_owner(drop_shop.name) IS NOT NULL THEN
-        PERFORM crm.lock_shop(drop_shop.name);
-        PERFORM crm.drop_capture(drop_shop.name);
         IF cascade THEN
             EXECUTE format('DROP SCHEMA %I CASCADE', drop_shop.name);
         ELSE

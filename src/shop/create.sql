@@ -221,7 +221,8 @@ BEGIN
             typical_days double precision,
             typical_since date,
             known_since date,
-            is_stale boolean NOT NULL DEFAULT false
+            is_stale boolean NOT NULL DEFAULT false,
+            captured regclass
         );
         CREATE TABLE %1$I.segment_label (
             segment text PRIMARY KEY,
@@ -282,7 +283,8 @@ BEGIN
             "typical_days": "The shop''s usual days between two purchases: the median of those of its customers; NULL without any.",
             "typical_since": "The day that they were found on; once a month.",
             "known_since": "First day from which changes of answers are noted.",
-            "is_stale": "Whether settings have changed since the last scoring."}],
+            "is_stale": "Whether settings have changed since the last scoring.",
+            "captured": "The table of orders whose triggers note changes for the shop; NULL with capture by compare."}],
         "segment_label": ["Labels of the segments.", {
             "segment": "Name of the segment.",
             "label": "English label.",

@@ -191,7 +191,7 @@ bool depends_on_session(Oid function) {
     return std::ranges::find(all, function) != std::end(all);
 }
 
-// Also notes functions of users: a stable one may read tables.
+// Also notes stable functions of users, which may read tables.
 bool is_changing(Oid function, void *context) {
     auto *check = static_cast<expression_check *>(context);
     const char kind = func_volatile(function);
@@ -232,6 +232,8 @@ bool refuse_changing(Node *node, void *context) {
                             errhint("Leave out FOR UPDATE and FOR SHARE.")));
         return query_tree_walker(castNode(Query, node), here, context, 0);
     }
+    if (IsA(node, Var) && castNode(Var, node)->varattno < 0)
+        check->reads_row_only = false;
     if (const char *clock = clock_at(node, check); clock != nullptr)
         refuse_clock(check, node, clock);
     if (check_functions_in_node(node, is_changing, context))
@@ -320,9 +322,9 @@ CRM_ENTRY(crm_check_expression) {
     auto *any_value = makeNode(NullTest); // a test that takes values of any type
     any_value->arg = reinterpret_cast<Expr *>(expression);
     any_value->location = -1;
-    check_expression(check, expression, reinterpret_cast<Node *>(any_value), source);
+    const bool reads_row_only = check_expression(check, expression, reinterpret_cast<Node *>(any_value), source);
     errors.end();
-    PG_RETURN_VOID();
+    PG_RETURN_BOOL(reads_row_only);
 }
 
 // Arguments: source, condition.

@@ -1,5 +1,6 @@
 // crm.refresh and crm.rebuild: short transactions one after the other, run with the rights of the shop's owner. What is
 // done in each of them says src/shop/refresh.sql.
+#include "bridge/acting.hpp"
 #include "bridge/function.hpp"
 
 extern "C" {
@@ -12,7 +13,6 @@ extern "C" {
 #include <nodes/parsenodes.h>
 #include <utils/acl.h>
 #include <utils/fmgrprotos.h>
-#include <utils/guc.h>
 #include <utils/syscache.h>
 }
 
@@ -46,19 +46,14 @@ shop_schema shop_argument(FunctionCallInfo fcinfo) {
     return shop;
 }
 
-// Runs a query as the owner of the shop, as REFRESH MATERIALIZED VIEW does: the expressions of a shop are its owner's,
-// so they must not run with the rights of whoever calls, nor leave settings behind.
+// Runs a query as the owner of the shop: the expressions of a shop are its owner's, so they must not run with the
+// rights of whoever calls, nor leave settings behind.
 void select_as(Oid owner, const char *query, int arguments, Oid *types, Datum *values) {
-    Oid caller;
-    int security;
-    GetUserIdAndSecContext(&caller, &security);
-    const int settings = NewGUCNestLevel();
-    SetUserIdAndSecContext(owner, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+    const acting as_owner(owner);
     if (SPI_execute_with_args(query, arguments, types, values, nullptr, false, 0) != SPI_OK_SELECT ||
         SPI_processed != 1)
         elog(ERROR, "a step of a refresh gave no answer");
-    AtEOXact_GUC(false, settings);
-    SetUserIdAndSecContext(caller, security);
+    as_owner.end();
 }
 
 std::int64_t start_run(const shop_schema &shop, const char *kind, Datum as_of) {

@@ -52,28 +52,53 @@ RETURN pg_catalog.concat_ws(' AND ', 'true', crm.in_parentheses(s.condition),
 
 COMMENT ON FUNCTION crm.shop_condition(crm.shop) IS 'The condition of the orders that count. A part of crm.create_shop.';
 
+CREATE FUNCTION crm.shop_entries(s crm.shop) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE WHEN s.refund_amount IS NULL THEN ARRAY[ARRAY[ordered_at, crm.shop_amount(s)]]
+                ELSE ARRAY[ARRAY[ordered_at, crm.shop_amount(s)],
+                           ARRAY[coalesce('coalesce(' || crm.shop_time(s.refunded_at, s.source_zone) || ', ' || ordered_at || ')',
+                                          ordered_at),
+                                 pg_catalog.format('nullif(-abs(%s), 0)', crm.shop_money(s.refund_amount, s.amount_divisor))]]
+           END
+    FROM crm.shop_time(s.ordered_at, s.source_zone) AS ordered_at;
+END;
+
+COMMENT ON FUNCTION crm.shop_entries(crm.shop) IS
+'The expressions of time and amount of what an order says: the purchase, and where the shop has refund_amount the refund, whose amount is NULL without one. A part of crm.create_shop.';
+
 CREATE FUNCTION crm.shop_select(s crm.shop, source text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT CASE
         WHEN s.refund_amount IS NULL
         THEN pg_catalog.format('SELECT %s AS customer_id, %s AS ordered_at, %s AS amount%s FROM %s AS o WHERE %s',
-                               crm.shop_key(s), ordered_at, crm.shop_amount(s), channel, source, crm.shop_condition(s))
+                               crm.shop_key(s), entries[1][1], entries[1][2], channel, source, crm.shop_condition(s))
         -- names that no column of the orders has: the settings may name theirs without a table
         ELSE pg_catalog.format('SELECT %s AS customer_id, e.crm_at AS ordered_at, e.crm_amount AS amount%s FROM %s AS o '
-                               'CROSS JOIN LATERAL (VALUES (%s, %s), (%s, nullif(-abs(%s), 0))) AS e (crm_at, crm_amount) '
+                               'CROSS JOIN LATERAL (VALUES (%s, %s), (%s, %s)) AS e (crm_at, crm_amount) '
                                'WHERE %s AND e.crm_amount IS NOT NULL',
-                               crm.shop_key(s), channel, source, ordered_at, crm.shop_amount(s),
-                               CASE WHEN s.refunded_at IS NULL THEN ordered_at
-                                    ELSE pg_catalog.format('coalesce(%s, %s)',
-                                                           crm.shop_time(s.refunded_at, s.source_zone), ordered_at) END,
-                               crm.shop_money(s.refund_amount, s.amount_divisor), crm.shop_condition(s)) END
-    FROM (SELECT crm.shop_time(s.ordered_at, s.source_zone) AS ordered_at,
-                 coalesce(', ' || crm.in_parentheses(s.channel) || '::text AS channel', '') AS channel) AS part;
+                               crm.shop_key(s), channel, source, entries[1][1], entries[1][2], entries[2][1], entries[2][2],
+                               crm.shop_condition(s)) END
+    FROM crm.shop_entries(s) AS entries,
+         coalesce(', ' || crm.in_parentheses(s.channel) || '::text AS channel', '') AS channel;
 END;
 
 COMMENT ON FUNCTION crm.shop_select(crm.shop, text) IS
 'The query of the entries of a shop that count: customer_id, ordered_at, amount, and channel where the shop has one; read FROM the source given, which has the columns of the shop''s orders. A part of crm.create_shop.';
+
+CREATE FUNCTION crm.capture_queries(s crm.shop, orders regclass) RETURNS text[]
+    LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT pg_catalog.array_agg(pg_catalog.format('SELECT %s::%s, %s, %s, %s::text FROM %s AS o WHERE %s',
+                                                  crm.shop_key(s), crm.shop_customer_type(s.shop), entries[i][1], entries[i][2],
+                                                  coalesce(crm.in_parentheses(s.channel), 'NULL'), orders, crm.shop_condition(s))
+                                ORDER BY i)
+    FROM crm.shop_entries(s) AS entries, pg_catalog.generate_series(1, pg_catalog.array_length(entries, 1)) AS i;
+END;
+
+COMMENT ON FUNCTION crm.capture_queries(crm.shop, regclass) IS
+'A query for each entry that an order of this table can be to a shop: customer, time, amount and channel. What crm.capture compiles. A part of crm.create_shop.';
 
 -- Definition: reading what create_shop and alter_shop are given.
 
@@ -111,6 +136,19 @@ END $$;
 
 COMMENT ON FUNCTION crm.shop_expression(text, text, text) IS
 'A setting of a shop as an expression over the orders: the quoted column where there is one of that name. NULL for NULL. Errors: those of reading it. A part of crm.create_shop.';
+
+CREATE FUNCTION crm.reads_row_only(s crm.shop) RETURNS boolean
+    LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT NOT EXISTS (
+        SELECT
+        FROM pg_catalog.unnest(ARRAY[s.customer_id, s.ordered_at, s.amount, s.condition, s.refund, s.refund_amount, s.refunded_at,
+                                     s.guest_key, s.channel, s.currency_code]) AS setting (expression)
+        WHERE NOT crm.check_expression(crm.shop_source(s), setting.expression));
+END;
+
+COMMENT ON FUNCTION crm.reads_row_only(crm.shop) IS
+'Whether the settings of a shop depend on nothing but a row of its orders: what another table says can change without a change of orders. A part of crm.create_shop.';
 
 CREATE FUNCTION crm.shop_type(expression text, source text) RETURNS regtype
     LANGUAGE plpgsql STRICT SET search_path = pg_catalog, pg_temp
@@ -258,15 +296,16 @@ BEGIN
     PERFORM FROM crm.repeat_rows((SELECT crm.repeats('[["2000-01-01T00:00:00Z",1]]'::crm.history, '2000-01-02')),
                                  s.repeat_within);
     PERFORM crm.check_shop_scoring(s);
-    IF s.capture = 'triggers' AND NOT crm.can_capture(s) THEN
+    IF s.capture = 'triggers' AND NOT (crm.can_capture(s) AND crm.reads_row_only(s)) THEN
         RAISE feature_not_supported USING
             MESSAGE = 'triggers cannot notice every change of these orders',
             DETAIL = CASE WHEN s.is_query THEN 'They are a query.'
+                          WHEN NOT crm.reads_row_only(s) THEN 'A setting reads other tables than the orders, or their system columns.'
                           ELSE format('%s is a view, a foreign table, or part of a partitioned or inherited table.', s.orders) END,
             HINT = 'Say capture => ''compare'', or leave it out.';
     END IF;
     s.currency := coalesce(s.currency, crm.only_currency(s));
-    s.capture := coalesce(s.capture, CASE WHEN crm.can_capture(s) THEN 'triggers' ELSE 'compare' END::crm.shop_capture);
+    s.capture := coalesce(s.capture, CASE WHEN crm.can_capture(s) AND crm.reads_row_only(s) THEN 'triggers' ELSE 'compare' END::crm.shop_capture);
     RETURN s;
 END $$;
 
