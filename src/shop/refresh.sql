@@ -187,7 +187,7 @@ CREATE FUNCTION crm.reason_to_rebuild(s crm.shop, r crm.refresh_run) RETURNS tex
 AS $$
 DECLARE
     -- Applying a change costs as much as reading so many orders, and no pass is cheaper than so many changes.
-    orders_per_change CONSTANT float8 := 80;
+    orders_per_change CONSTANT float8 := 40;
     changes_worth_a_pass CONSTANT float8 := 2000;
     reason text;
 BEGIN
