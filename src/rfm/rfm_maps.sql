@@ -127,10 +127,11 @@ END;
 COMMENT ON FUNCTION crm.rfm_map_matches(name) IS
 'Every score of a map with each rule that matches it: place is the position of the rule, and a score that no rule matches has one row of NULLs. What crm.rfm_map_scores and crm.check_rfm_map look at. Errors as crm.find_rfm_map.';
 
+-- As text, not parsed yet: pg_upgrade makes functions before the operator class that sorts and groups scores.
 CREATE FUNCTION crm.rfm_map_scores(map name)
     RETURNS TABLE (score crm.rfm_score, segment text, label text, label_ja text)
-    LANGUAGE sql STABLE PARALLEL SAFE ROWS 125
-BEGIN ATOMIC
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 125 SET search_path = pg_catalog, pg_temp
+AS $$
     SELECT DISTINCT ON (matches.score)
            matches.score,
            coalesce(matches.segment, found.otherwise),
@@ -138,15 +139,15 @@ BEGIN ATOMIC
            coalesce(matches.label_ja, found.otherwise_ja, crm.rfm_label(found.otherwise))
     FROM crm.find_rfm_map(map) AS found, crm.rfm_map_matches(map) AS matches
     ORDER BY matches.score, matches.place;
-END;
+$$;
 
 COMMENT ON FUNCTION crm.rfm_map_scores(name) IS
 'Every score of a map, worst first, with its segment and labels: those of the first rule that matches, else of otherwise. One row per score, grades to the power of three. Errors: 42704 if there is no such map (the hint lists the maps), 22004 for NULL.';
 
 CREATE FUNCTION crm.check_rfm_map(map name)
     RETURNS TABLE (problem text, score crm.rfm_score, segments text[])
-    LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
-BEGIN ATOMIC
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ -- as text, for the same reason
     WITH scores AS MATERIALIZED (
         SELECT matches.score,
                pg_catalog.array_agg(matches.segment ORDER BY matches.place)
@@ -172,7 +173,7 @@ BEGIN ATOMIC
     SELECT problems.problem, problems.score, problems.segments
     FROM problems
     ORDER BY problems.problem, problems.score, problems.segments;
-END;
+$$;
 
 COMMENT ON FUNCTION crm.check_rfm_map(name) IS
 'What is wrong with a map; no row if nothing is. problem is gap (a score that no rule matches while the map has no otherwise), overlap (a score of several segments while the first match does not win) or unreachable (a rule that wins no score; its score is NULL). segments are those of the rules concerned. Errors: 42704 if there is no such map, 22004 for NULL.';
