@@ -3,7 +3,6 @@
 #include "segment/datum.hpp"
 
 extern "C" {
-#include <access/xact.h>
 #include <catalog/namespace.h>
 #include <executor/spi.h>
 #include <utils/lsyscache.h>

@@ -8,13 +8,11 @@ extern "C" {
 #include <access/transam.h>
 #include <catalog/pg_proc.h>
 #include <catalog/pg_type.h>
-#include <nodes/makefuncs.h>
 #include <nodes/nodeFuncs.h>
 #include <optimizer/optimizer.h>
 #include <parser/analyze.h>
 #include <parser/parse_node.h>
 #include <parser/parser.h>
-#include <parser/parsetree.h>
 #include <utils/array.h>
 #include <utils/fmgroids.h>
 #include <utils/lsyscache.h>
