@@ -43,7 +43,7 @@ DECLARE
     part text;
     path text[];
 BEGIN
-    IF operation IS NULL OR cardinality(parts) IS NULL OR array_position(parts, NULL) IS NOT NULL THEN
+    IF operation IS NULL OR parts IS NULL OR EXISTS (SELECT FROM unnest(parts) AS p WHERE p IS NULL) THEN
         RAISE null_value_not_allowed USING MESSAGE = 'operation and parts of a set of segments must not be NULL';
     ELSIF cardinality(parts) < 2 OR array_ndims(parts) > 1 THEN
         RAISE invalid_parameter_value USING

@@ -55,7 +55,7 @@ COMMENT ON FUNCTION crm.find_segment(name, text) IS
 'The definition of a segment of a shop that is in force. Errors: 42704 no such shop or segment; the hint lists those that there are. A part of crm.segment_members.';
 
 CREATE FUNCTION crm.segment_set_of(shop name, segment text, as_of date DEFAULT NULL) RETURNS crm.idset
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD'
 AS $$
 DECLARE
     known record;
@@ -75,9 +75,8 @@ BEGIN
         PERFORM crm.find_segment(shop, segment); -- a dropped one has a past only
     ELSIF as_of < known.known_since OR as_of > known.today THEN
         RAISE invalid_parameter_value USING
-            MESSAGE = format('customers of segment "%s" are not known for %s', segment, to_char(as_of, 'YYYY-MM-DD')),
-            HINT = format('They are known from %s to %s.', to_char(known.known_since, 'YYYY-MM-DD'),
-                          to_char(known.today, 'YYYY-MM-DD'));
+            MESSAGE = format('customers of segment "%s" are not known for %s', segment, as_of),
+            HINT = format('They are known from %s to %s.', known.known_since, known.today);
     END IF;
     result := known.members;
     FOR change IN EXECUTE format('SELECT x.entered, x.departed FROM %I.segment_change AS x '

@@ -279,7 +279,31 @@ for my $crash (1 .. 6)
 }
 cmp_ok($killed, '>=', 3, "$killed of 6 were killed with customers to do");
 
-# 4. The day goes back.
+# 4. Whoever listens hears of the events of each transaction, once it is committed, and that is all; while a refresh
+#    runs, nobody defines.
+
+$day++;
+my $before = sql('SELECT max(event) FROM texts.segment_event');
+my $heard = sql("LISTEN crm_segment; BEGIN; CALL crm.refresh('texts', ${\as_of()}); SELECT 'not yet'; COMMIT; SELECT pg_sleep(0.01)");
+my ($run, $first, $last, $events) = sql("SELECT max(run), min(event), max(event), count(*) FROM texts.segment_event
+    WHERE event > $before") =~ /\d+/g;
+cmp_ok($events, '>', 0, 'a day brings events');
+is(() = $heard =~ /Asynchronous/g, 1, 'and one notification');
+like($heard, qr/^not yet\nAsynchronous notification "crm_segment" with payload "\{"shop" : "texts", "run" : $run, "first_event" : $first, "last_event" : $last, "events" : $events\}"/m,
+    'that says which');
+unlike(sql("LISTEN crm_segment; CALL crm.refresh('texts', ${\as_of()})"), qr/Asynchronous/, 'without events there is none');
+refresh('refresh');
+is(sql("SELECT differences('$_') LIMIT 5"), '', "$_: and they are right") for @shops;
+
+my $refresher = start_script($node, q{SELECT pg_advisory_lock(crm.shop_lock('texts')); SELECT pg_sleep(600)}, 'refresher');
+$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory'});
+is(refusal_of($node, $_), '55006: shop "texts" is being refreshed', "refused: $_") for
+    q{SELECT crm.define_segment('texts', 'new', 'true')}, q{SELECT crm.drop_segment('texts', 'rest')},
+    q{SELECT crm.define_segment_set('texts', 'new', 'union', '{first,both}')};
+sql(q{SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'});
+finish_script($refresher);
+
+# 5. The day goes back.
 
 $day -= 5;
 refresh('rebuild');
