@@ -10,7 +10,7 @@ INSERT INTO sales (who, mail, at, yen)
 SELECT g, format('%s''"%%I@例え.jp', g), timestamptz '2026-03-31 12:00+09' - (6 * (g + 4) + n * (g + 5)) * interval '1 day', 1000 * (g + 5)
 FROM generate_series(-3, 6) AS g, generate_series(0, g + 3) AS n;
 SELECT DISTINCT 'created' FROM crm.create_shop('店', 'sales', 'who', 'at', 'yen', zone => 'Asia/Tokyo',
-    tiers => '{"(bronze,,0)","(silver,,20000)"}', horizon => NULL);
+    tiers => crm.tier_ladder('{bronze,silver}', '{0,20000}'), horizon => NULL);
 SELECT DISTINCT 'created' FROM crm.create_shop('mails', 'sales', 'mail', 'at', 'yen', zone => 'Asia/Tokyo', horizon => NULL);
 
 -- before the first refresh there is nobody
@@ -222,7 +222,7 @@ SELECT crm.segment_size('店', 'either') = crm.segment_size('店', 'either', '20
 
 -- an altered shop evaluates anew: other tiers, another zone
 SELECT crm.define_segment('店', 'silver', 'tier = ''silver''');
-SELECT DISTINCT 'changed' FROM crm.alter_shop('店', tiers => '{"(bronze,,0)","(silver,,30000)"}', zone => 'UTC');
+SELECT DISTINCT 'changed' FROM crm.alter_shop('店', tiers => crm.tier_ladder('{bronze,silver}', '{0,30000}'), zone => 'UTC');
 CALL crm.refresh('店', '2026-04-11 15:00+00');
 SELECT crm.segment_members('店', 'silver');
 SELECT customer_id FROM "店".customer WHERE tier = 'silver' ORDER BY 1;

@@ -98,6 +98,10 @@ my %values = (
     tier => q{'(silver,gold,70000.5)'},
     dormancy => q{crm.dormancy('[["2026-01-01T00:30:00Z",1200]]', '2026-03-01', 20)},
     signal_trend => q{(SELECT crm.signal_trend('2026-03-01', 2.5))},
+    segment => q{'(many,1,Many,多い,,orders > 9,,)'},
+    segment_export => q{'(7,many,Many,多い,2026-02-28,2026-01-05,2026-02-05,2,7000,521,other,silver,,12.5)'},
+    set_operation => q{'difference'},
+    goods_type => q{'apparel'},
     ltv => q{(SELECT crm.ltv('[["2026-01-01T00:30:00Z",1200]]'::crm.history, '2026-03-01'))},
     btyd_model => q{'mbgnbd'},
     fit_method => q{'map'},
@@ -147,6 +151,14 @@ sql_as('shop_owner', 'shop', q{
     SELECT crm.create_shop('店', 'Orders', 'customer', 'at', 'total', channel => 'source', grades => 5, zone => 'Asia/Tokyo',
         tiers => crm.tier_ladder('{regular,gold}', '{0,5000}', '{一般,ゴールド}'), tier_period => 'year');
     CALL crm.refresh('店', '2025-06-01');
+    SELECT crm.create_shop('by uuid', 'Orders', 'md5(customer::text)::uuid', 'at', 'total', zone => 'Asia/Tokyo');
+    CALL crm.refresh('by uuid', '2025-06-01');
+    SELECT crm.define_segment(shop, '多い', 'orders > 14', 'many', '多い', 'family'), crm.define_segment(shop, 'it''s late', 'recency_days > 52'),
+        crm.define_segment_set(shop, 'both', 'intersection', ARRAY['多い', 'it''s late']) FROM crm.shop;
+    INSERT INTO "Orders" VALUES (200, 5, '2025-05-01', 1, 'web');
+    CALL crm.refresh('店', '2025-06-01');
+    CALL crm.refresh('by uuid', '2025-06-01');
+    SELECT crm.define_segment(shop, '多い', 'orders > 14 AND revenue > 0', 'many', '多い', 'family') FROM crm.shop;
     UPDATE "Orders" SET total = total + 1 WHERE id < 10;
     INSERT INTO "Orders" VALUES (101, 50, '2025-05-01', 5000, 'shop');
     SELECT crm.grant_shop('店', 'analyst')});
@@ -176,6 +188,13 @@ my $tables = q{
     SELECT 'queue of the shop', q::text FROM "店".change_queue q UNION ALL
     SELECT 'scoring of the shop', s::text FROM "店".scoring s UNION ALL
     SELECT 'log of the shop', l::text FROM "店".refresh_log l UNION ALL
+    SELECT 'definition', d::text FROM "店".segment_definition d UNION ALL
+    SELECT 'set', s::text FROM "店".segment_set s UNION ALL
+    SELECT 'set by uuid', s::text FROM "by uuid".segment_set s UNION ALL
+    SELECT 'change', c::text FROM "by uuid".segment_change c UNION ALL
+    SELECT 'event', e::text FROM "店".segment_event e UNION ALL
+    SELECT 'event by uuid', e::text FROM "by uuid".segment_event e UNION ALL
+    SELECT 'member by uuid', m::text FROM "by uuid".segment_member m UNION ALL
     SELECT 'shop', s::text FROM crm.shop s UNION ALL
     SELECT 'rfm_map', m::text FROM crm.rfm_map m UNION ALL
     SELECT 'rfm_map_rule', r::text FROM crm.rfm_map_rule r UNION ALL
@@ -225,6 +244,14 @@ for my $database (qw(shop_script shop_archive shop_superuser))
     is(sql_as('shop_owner', $database, q{SELECT changes, customers FROM "店".refresh_log ORDER BY run DESC LIMIT 1}), '0|0',
         'and is what a rebuild makes of it');
     is(sql_as('analyst', $database, 'SELECT count(*) FROM "店".customer'), 9, 'whom rights were granted, reads it');
+    sql_as('shop_owner', $database, q{CALL crm.refresh('by uuid', '2025-06-01')});
+    is( sql_as('shop_owner', $database, q{
+            SELECT (SELECT count(*) FROM "by uuid".segment_event WHERE event > (SELECT count(*) FROM "by uuid".segment_event) OR run IS NULL),
+                   (SELECT array_agg(customer_id ORDER BY customer_id) = (SELECT array_agg(customer_id ORDER BY customer_id) FROM "by uuid".customer WHERE orders > 14)
+                    FROM "by uuid".segment_member WHERE segment = '多い')}),
+        '0|t', 'its segments go on, with the next numbers of events');
+    is(sql_as('analyst', $database, q{SELECT crm.in_segment('店', '多い', 5), crm.segment_size('店', 'it''s late', '2025-06-01') > 0}),
+        't|t', 'and they read the segments');
 }
 sql_as('shop_owner', 'shop_archive', 'GRANT INSERT, UPDATE, DELETE ON crm.rfm_map, crm.rfm_map_rule TO analyst');
 sql_as('analyst', 'shop_archive', sprintf($define, 'theirs'));

@@ -49,6 +49,7 @@ sql_as('platform', q{
     INSERT INTO platform.orders (customer, email, at, amount)
     SELECT g % 100, 'c' || g % 100 || '@example.jp', timestamptz '2025-01-01+09' + g * interval '4 hours', g
         FROM generate_series(1, 1000) AS g;
+    CREATE TABLE platform.secret ();
     GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON platform.orders TO till;
     GRANT USAGE ON SEQUENCE platform.orders_id_seq TO till});
 
@@ -91,6 +92,17 @@ sql_as('assistant', "CALL crm.refresh('shop', $as_of)");
 is(sql_as($admin, "SELECT * FROM plain.differences('shop', '$entries')"), '',
     'also by TRUNCATE; members of the owner refresh');
 
+# A segment over what only the owner may read
+sql_as('analyst', q{SELECT crm.define_segment('shop', 'high', 'revenue >= 500'), crm.define_segment('shop', 'here',
+    'EXISTS (SELECT FROM platform.orders AS o WHERE o.customer = customer.customer_id AND o.branch = ''b1'')'),
+    crm.define_segment_set('shop', 'both', 'intersection', '{high,here}')});
+sql_as('till', q{INSERT INTO platform.orders (customer, at, amount) VALUES (4, '2025-05-05+09', 100)});
+sql_as('assistant', "CALL crm.refresh('shop', $as_of)");
+is(sql_as('analyst', 'SELECT string_agg(kind || customer_id || segment, $$ $$ ORDER BY event) FROM shop.segment_transition'),
+    'entered4high entered4both', 'segments follow, whoever refreshes');
+is(refusal('analyst', q{SELECT crm.define_segment('shop', 'peep', 'EXISTS (SELECT FROM platform.secret)')}),
+    '42501: permission denied for table secret', 'a definition reads what its owner may read');
+
 # 3. Readers read the views and the segments, all of them and nothing else.
 
 sql_as('analyst', q{SELECT crm.grant_shop('shop', 'dashboards')});
@@ -104,7 +116,7 @@ for my $view (@views)
     unlike(refusal('reader', "SELECT to_jsonb(v) FROM shop.$view AS v"), qr/secret|^42501/,
         "$view can be read and holds no mail address");
 }
-is(sql_as('reader', 'SELECT count(*), sum(revenue) FROM shop.customer'), '10|5050', 'there is something to read');
+is(sql_as('reader', 'SELECT count(*), sum(revenue) FROM shop.customer'), '10|5150', 'there is something to read');
 my @tables = split /\n/, sql_as($admin, q{SELECT relname FROM pg_class WHERE relnamespace = 'shop'::regnamespace
     AND relkind = 'r' ORDER BY 1});
 cmp_ok(scalar @tables, '>=', 7, scalar @tables . ' tables');
@@ -117,10 +129,27 @@ for my $table (grep { !$of_segments{$_} } @tables)
 for my $table (sort keys %of_segments)
 {
     ok((grep { $_ eq $table } @tables), "there is a table $table");
-    is(sql_as('reader', "SELECT count(*) FROM shop.$table"), 0, 'which may be read');
+    cmp_ok(sql_as('reader', "SELECT count(*) FROM shop.$table"), '>', 0, 'which may be read');
     like(refusal('reader', "DELETE FROM shop.$table"), qr/^42501: /, 'and not written');
 }
 is(refusal('reader', 'SELECT * FROM platform.orders'), '42501: permission denied for table orders', 'nor the orders');
+for my $question (
+    q{crm.in_segment('shop', 'high', 9)}, q{crm.segments_of('shop', 9)}, q{crm.segments_of('shop', '9')},
+    q{crm.segment_members('shop', 'both')}, q{crm.segment_members('shop', 'both', NULL, NULL::text)},
+    q{crm.segment_set_of('shop', 'here', '2025-06-30')}, q{crm.segment_size('shop', 'here')}, q{crm.segment_overlap('shop')},
+    q{crm.segment_moves('shop', 'high', '2025-06-30', NULL)}, q{crm.check_segment_family('shop', 'none')})
+{
+    my $refused = refusal('reader', "SELECT $question");
+    $question =~ /family/ ? like($refused, qr/^42704: no segment of shop "shop" is in family "none"/, "a reader may ask $question")
+        : like($refused, qr/^accepted: \S/, "a reader may ask $question");
+    like(refusal('stranger', "SELECT $question"), qr/^42501: permission denied for schema shop/, 'a stranger may not');
+}
+is(refusal('reader', "SELECT crm.$_"), '42501: must be owner of shop "shop"', "a reader may not: $_") for
+    q{define_segment('shop', 'mine', 'true')}, q{define_segment_set('shop', 'mine', 'union', '{high,here}')},
+    q{drop_segment('shop', 'high')}, q{define_standard_segments('shop', 'durable')}, q{explain_membership('shop', 'high', 9)};
+is(refusal('assistant', "SELECT crm.$_"), '42501: only the owner of shop "shop" may do this', "nor may a member of the owner: $_") for
+    q{define_segment('shop', 'mine', 'true')}, q{define_segment_set('shop', 'mine', 'union', '{high,here}')},
+    q{drop_segment('shop', 'high')}, q{define_standard_segments('shop', 'durable')}, q{explain_membership('shop', 'high', 9)};
 like(refusal('reader', $_), qr/^(42501|55000): /, "nor may it: $_") for 'CREATE TABLE shop.mine ()', 'DELETE
     FROM shop.customer', 'UPDATE shop.refresh_log SET status = NULL';
 
