@@ -1,6 +1,6 @@
 -- What the owner of the shop in shop.sql wants to know at the end of the year. Runs after it, in the same database, and
 -- leaves the tables "rfm" (each customer's scores and segment), "histories" (each customer's purchases) and "lifetime"
--- (what to expect of each) to look at.
+-- (what to expect of each) to look at, and the schema "shop", which holds all that and stays fresh.
 
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -146,3 +146,84 @@ FROM sizes
 UNION ALL
 SELECT 'The orders table', count(DISTINCT customer_id), count(*), NULL, round(avg(pg_column_size(orders.*)), 1)
 FROM orders;
+
+\echo '9. Keep it: a shop stores all that, notes every change of orders, and stays fresh    差分更新'
+\echo '   (New Year''s Day: orders until noon, and the first refresh of a new day and month; orders until night, and a refresh)'
+\echo
+SELECT count(*) AS checks FROM crm.create_shop('shop', 'orders', 'customer_id', 'ordered_at', 'total',
+    condition => $$status <> 'cancelled'$$, channel => 'channel', zone => 'Asia/Tokyo',
+    tiers => crm.tier_ladder('{regular,silver,gold}', '{0,30000,100000}', '{一般,シルバー,ゴールド}')) \gset
+CALL crm.refresh('shop', '2025-12-31 23:00 Asia/Tokyo');
+
+-- As many orders as on the first Saturday of December, by people who bought then and by new ones, with a cancellation.
+CREATE TEMP TABLE new_year AS
+SELECT (SELECT max(order_id) FROM orders) + row_number() OVER chance AS order_id,
+       CASE row_number() OVER chance % 5 WHEN 0 THEN (SELECT max(customer_id) FROM customers) + row_number() OVER chance
+            ELSE customer_id END AS customer_id,
+       ordered_at + (timestamptz :'as_of' - timestamptz '2025-12-06 00:00 Asia/Tokyo') AS ordered_at, total, status, channel
+FROM orders
+WHERE ordered_at >= '2025-12-06 00:00 Asia/Tokyo' AND ordered_at < '2025-12-07 00:00 Asia/Tokyo' AND status = 'paid'
+WINDOW chance AS (ORDER BY hashint8extended(order_id, 1));
+INSERT INTO customers
+SELECT customer_id, '新規 顧客', '東京都' FROM new_year
+WHERE customer_id > (SELECT max(customer_id) FROM customers);
+
+INSERT INTO orders SELECT * FROM new_year WHERE ordered_at < timestamptz :'as_of' + interval '12 hours';
+CALL crm.refresh('shop', '2026-01-01 12:00 Asia/Tokyo');
+INSERT INTO orders SELECT * FROM new_year WHERE ordered_at >= timestamptz :'as_of' + interval '12 hours';
+UPDATE orders SET status = 'cancelled' WHERE order_id = (SELECT max(order_id) FROM new_year);
+CALL crm.refresh('shop', '2026-01-01 23:00 Asia/Tokyo');
+CALL crm.rebuild('shop', '2026-01-01 23:00 Asia/Tokyo');
+
+SELECT CASE run WHEN 1 THEN 'The first refresh' WHEN 2 THEN 'Refresh at noon: new scores, new models of the month'
+                WHEN 3 THEN 'Refresh at night' ELSE 'A rebuild, for comparison' END AS "Run",
+       CASE WHEN rebuilt THEN 'all' ELSE 'none' END AS "Orders read",
+       to_char(changes, '9,999,990') AS "Changes noted",
+       to_char(customers, '9,999,990') AS "Customers written",
+       to_char(1000 * seconds, '999,990') AS "Milliseconds"
+FROM shop.refresh_log
+ORDER BY run;
+
+\echo '10. Who moved on that day: a view keeps what was known    セグメントの移動'
+\echo
+SELECT coalesce(from_label, 'Not yet here') AS "From", to_label AS "To", to_label_ja AS "移動先", customers AS "Customers"
+FROM shop.segment_move
+WHERE day = '2026-01-01'
+ORDER BY customers DESC, from_segment, to_segment
+LIMIT 6;
+
+\echo '11. Views for your BI tool: one row for each customer …    顧客ビュー'
+\echo
+SELECT customer_id AS "Customer", tier_label_ja AS "会員ランク", segment_label_ja AS "区分",
+       to_char(revenue, '9,999,990') AS "Bought, ¥", last_order_date AS "Last order",
+       round(100 * p_alive::numeric) AS "Still here, %", next_order_date AS "Next order about",
+       to_char(clv, '999,990') AS "Worth in 2026, ¥", entry_channel AS "Came by"
+FROM shop.customer
+WHERE tier = 'gold' AND churn_risk = 'medium'
+ORDER BY clv DESC, customer_id
+LIMIT 5;
+
+\echo '    … each segment …    セグメント'
+\echo
+SELECT label AS "Segment", label_ja AS "区分", to_char(customers, '9,999,990') AS "Customers",
+       to_char(100 * share, '990.0 %') AS "Of customers", to_char(100 * revenue_share, '990.0 %') AS "Of all revenue so far"
+FROM shop.rfm_segment
+ORDER BY position;
+
+\echo '    … each month …    月次KPI'
+\echo
+SELECT to_char(month, 'YYYY-MM') AS "Month", to_char(customers, '9,999,990') AS "Customers", to_char(new_customers, '9,999,990') AS "New",
+       to_char(100 * repeat_rate, '990.0 %') AS "Returning", to_char(100 * f2_rate, '990.0 %') AS "F2 of the new",
+       to_char(revenue, '99,999,999,990') AS "Revenue, ¥", to_char(average_order_value, '999,990') AS "¥ an order",
+       to_char(ltv, '999,990') AS "¥ a customer so far", CASE WHEN NOT is_complete THEN '…' END AS "Running"
+FROM shop.kpi_month
+ORDER BY month DESC
+LIMIT 6;
+
+\echo '    … and each step of the ladder.    リピート率'
+\echo
+SELECT 'F' || nth + 1 AS "Step", to_char(customers, '9,999,990') AS "Customers", to_char(repeated, '9,999,990') AS "Bought again",
+       to_char(100 * km_rate, '990.0 %') AS "Expected", median_days AS "Median days"
+FROM shop.repeat_ladder
+ORDER BY nth
+LIMIT 4;

@@ -1,6 +1,6 @@
 -- key: updates_noted
 -- title: the same of a shop's orders
--- needs: crm.create_shop/27
+-- needs: crm.refresh/2
 -- data: capture
 -- before: TRUNCATE capture_shop.change_queue
 -- answer: SELECT (SELECT count(*) FROM capture_shop.attention), EXISTS (SELECT FROM capture_shop.change_queue)
