@@ -121,6 +121,22 @@ CALL crm.refresh('店', '2026-04-02 15:00+09');
 SELECT status, note FROM "店".refresh_log ORDER BY run DESC LIMIT 1;
 SELECT crm.drop_segment('店', 'listed');
 
+-- whom it missed to see leave is known by name
+CREATE TABLE switch AS SELECT 1 AS n;
+SELECT crm.define_segment('mails', 'fails', '1 / (SELECT s.n FROM public.switch AS s) = 1'), crm.define_segment('mails', 'few', 'orders < 3');
+UPDATE switch SET n = 0;
+DELETE FROM sales WHERE mail ~ '^-2';
+UPDATE sales SET yen = yen + 1 WHERE mail ~ '^4';
+CALL crm.refresh('mails', '2026-03-31 15:00+09');
+SELECT segment, kind, customer_id FROM mails.segment_transition ORDER BY event DESC LIMIT 2;
+SELECT customer_id FROM mails.segment_todo;
+UPDATE switch SET n = 1;
+CALL crm.refresh('mails', '2026-03-31 15:00+09');
+SELECT segment, kind, customer_id FROM mails.segment_transition ORDER BY event DESC LIMIT 2;
+SELECT count(*) FROM mails.segment_todo;
+SELECT note FROM mails.refresh_log ORDER BY run DESC LIMIT 2;
+DROP TABLE switch;
+
 -- other tables: evaluated over all customers whenever something changed
 CREATE TABLE browsed (who int, day date);
 SELECT crm.define_segment('店', 'browsed', 'EXISTS (SELECT FROM public.browsed AS b WHERE b.who = customer.customer_id AND b.day = as_of_date)');

@@ -206,7 +206,11 @@ BEGIN
     IF of_all OR cardinality(pending.entire) + cardinality(pending.changed) > 0 THEN
         PERFORM crm.evaluate_sets(s, r.run);
     END IF;
-    EXECUTE format('DELETE FROM %I.segment_todo', s.shop);
+    -- A segment that failed still has customers who are gone: only here is known who they were.
+    EXECUTE format(CASE WHEN crm.member_sql(s.shop) = 'h.number'
+                        THEN 'DELETE FROM %1$I.segment_todo AS t WHERE NOT EXISTS (SELECT FROM %1$I.segment_set AS o WHERE o.failure IS NOT NULL) '
+                             'OR EXISTS (SELECT FROM %1$I.customer_history AS h WHERE h.number = t.member)'
+                        ELSE 'DELETE FROM %I.segment_todo' END, s.shop);
 END $$;
 
 COMMENT ON FUNCTION crm.evaluate_segments(crm.shop, crm.refresh_run, boolean) IS
