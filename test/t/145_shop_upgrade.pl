@@ -76,7 +76,7 @@ sql_as('merchant', q{
     SELECT g * g % 611, timestamptz '2025-01-01+09' + g * interval '1 hour', g % 100 + 0.5, 'c' || g % 3
     FROM generate_series(1, 4000) AS g;
     SELECT crm.create_shop('shop', 'platform.orders', 'customer', 'at', 'amount', channel => 'channel', grades => 5,
-        zone => 'Asia/Tokyo', tiers => ARRAY[('regular', '一般', 0), ('gold', 'ゴールド', 500)]::crm.tier_step[]);
+        zone => 'Asia/Tokyo', tiers => crm.tier_ladder('{regular,gold}', '{0,500}', '{一般,ゴールド}'));
     SELECT crm.grant_shop('shop', 'dashboards')});
 is_whole('made', $as_of, 't');
 sql_as('merchant', $write);
