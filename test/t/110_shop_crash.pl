@@ -37,7 +37,7 @@ sql(qq{
     ANALYZE orders;
     SELECT crm.create_shop('shop', 'orders', 'customer', 'at', 'amount', condition => 'NOT cancelled',
         channel => 'channel',
-        zone => 'Asia/Tokyo', batch_rows => 3);
+        zone => 'Asia/Tokyo', batch_rows => 3, tiers => crm.tier_ladder('{bronze,silver,gold}', '{0,10000,20000}'));
     CALL crm.refresh('shop', $as_of);
     CREATE PROCEDURE keep_writing(seed float8) LANGUAGE plpgsql AS \$\$
     DECLARE
@@ -189,6 +189,11 @@ for my $next (0, 40)
     is(sql("SELECT * FROM plain.differences('shop', '$entries') LIMIT 5"), '',
         "then refreshed for the day in $next days");
 }
+
+# 4. Whatever was killed, each change of a customer's tier was told once.
+
+is(sql(q{SELECT * FROM plain.untold_ranks('shop') LIMIT 5}), '', 'events lead from each tier to the next');
+cmp_ok(sql('SELECT count(*) FROM shop.segment_event'), '>', 400, 'and there are many');
 
 $node->stop;
 done_testing();

@@ -14,6 +14,8 @@ our @EXPORT = qw(start_server refusal_of start_script finish_script notes_of);
 # plain.differences(shop, entries) says what a shop has that it should not, and the other way round; nothing where it is
 # right. entries is a query of all that counts: customer_id, ordered_at, amount, channel. The answers are computed from
 # it by what the scores mean: grades are the cut points reached, and the segments those of the map "six".
+# plain.untold_ranks(shop) gives events of tiers that do not lead to the customer's next one, or to the tier of today. Who
+# is no customer stands where one with an amount of 0 does.
 my $plain = q{
     SET check_function_bodies = off; -- they read a temporary table
     CREATE SCHEMA plain;
@@ -122,6 +124,25 @@ my $plain = q{
                 WHERE c.channel IS DISTINCT FROM h.channel
                 $sql$, shop);
         END IF;
+    END $$;
+
+    CREATE FUNCTION plain.untold_ranks(shop name) RETURNS SETOF text LANGUAGE plpgsql AS $$
+    DECLARE
+        ladder crm.tier_ladder := (SELECT s.tiers FROM crm.shop AS s WHERE s.shop = untold_ranks.shop);
+        of_nobody text := CASE WHEN ladder.thresholds[1] = 0 THEN ladder.names[1] ELSE 'none' END;
+    BEGIN
+        RETURN QUERY EXECUTE format($sql$
+            SELECT format('event %%s: %%s from %%s to %%s, then %%s', v.event, v.kind, v.tier_before, v.tier, v.later)
+            FROM (SELECT e.event, e.kind, coalesce(e.tier_before, $1) AS tier_before, coalesce(e.tier, $1) AS tier,
+                         coalesce(CASE WHEN lead(e.event) OVER w IS NULL THEN h.tier ELSE lead(e.tier_before) OVER w END,
+                             $1) AS later
+                  FROM %1$I.segment_event AS e LEFT JOIN %1$I.customer_history AS h ON h.customer_id = e.customer_id
+                  WHERE e.segment IS NULL
+                  WINDOW w AS (PARTITION BY e.customer_id ORDER BY e.event)) AS v
+            WHERE v.later <> v.tier OR v.kind IS DISTINCT FROM CASE
+                sign(coalesce(array_position($2, v.tier), 0) - coalesce(array_position($2, v.tier_before), 0))
+                WHEN 1 THEN 'promoted' WHEN -1 THEN 'demoted' END
+            $sql$, shop) USING of_nobody, ladder.names;
     END $$;
 };
 
