@@ -48,6 +48,14 @@ $(DATA_built): $(SQL_PARTS) pg_crm.control
 	cat $(SQL_PARTS) > $@
 
 $(shlib): src/bridge/exports.map
+
+.PHONY: man dist
+man: build/pg_crm.7
+build/pg_crm.7: docs/reference.md tools/manual
+	mkdir -p build
+	tools/manual > $@
+dist: $(DATA_built)
+	tools/bundle
 -include $(OBJS:.o=.d)
 
 endif

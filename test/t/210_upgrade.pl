@@ -39,6 +39,19 @@ ok((grep { $_ eq $version } @listed) || $changelog =~ /^## \[Unreleased\]\s+[^#\
 ok((grep { $_ eq $meta->{version} } @listed), "META.json is of version $meta->{version}, which CHANGELOG.md tells of");
 is_deeply([ @{ $meta->{provides}{pg_crm} }{qw(version file)} ], [ $meta->{version}, "pg_crm--$meta->{version}.sql" ],
     'META.json provides this version');
+like(slurp_file("$top/debian/changelog"), qr/\Apg-crm \(\Q$meta->{version}\E-/, 'debian/changelog is of this version');
+
+# What PGXN asks of META.json: https://pgxn.org/meta/spec.html
+my $text = qr/\A\S.*\S\z/s;
+my %required = (
+    name => qr/\A[^\s\/\\]{2,}\z/, version => qr/\A\d+\.\d+\.\d+(-[a-z][a-z0-9]*)?\z/, abstract => $text, maintainer => $text,
+    license => qr/\A(agpl_3|apache_2_0|artistic_2|bsd|gpl_[23]|lgpl_[23]_[01]|mit|mozilla_1_1|postgresql|open_source)\z/);
+is(join(' ', grep { ($meta->{$_} // '') !~ $required{$_} } sort keys %required), '', 'META.json has what PGXN requires');
+is_deeply($meta->{'meta-spec'}, { version => '1.0.0', url => 'https://pgxn.org/meta/spec.txt' }, 'and says by which rules');
+like($meta->{release_status}, qr/\A(stable|testing|unstable)\z/, 'its status is one that PGXN knows');
+is(join(' ', grep { !/\A(requires|recommends|suggests|conflicts)\z/ } map { keys %$_ } values %{ $meta->{prereqs} }), '', 'and so are its needs');
+is( join(' ', grep { !/\A[^\/\\\p{Cntrl}]{1,255}\z/ } @{ $meta->{tags} }), '', 'and its tags');
+ok(-e "$top/$meta->{provides}{pg_crm}{docfile}", 'its documentation is there');
 
 # 2. Every version before this one can be installed, and upgraded to this one.
 
