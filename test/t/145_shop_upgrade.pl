@@ -62,7 +62,8 @@ sub is_whole
     is(sql(q{SELECT customers FROM crm.refresh_run ORDER BY run DESC LIMIT 1}), 0, 'a rebuild finds nothing else');
 }
 
-# The shop: of an owner who is no superuser, with quantiles, tiers and models, runs of several kinds, and changes that wait
+# The shop: of an owner who is no superuser, with quantiles, tiers, models and segments, runs of several kinds, and
+# changes that wait
 
 sql(q{
     CREATE ROLE merchant LOGIN;
@@ -77,11 +78,15 @@ sql_as('merchant', q{
     FROM generate_series(1, 4000) AS g;
     SELECT crm.create_shop('shop', 'platform.orders', 'customer', 'at', 'amount', channel => 'channel', grades => 5,
         zone => 'Asia/Tokyo', tiers => crm.tier_ladder('{regular,gold}', '{0,500}', '{一般,ゴールド}'));
+    SELECT crm.define_segment('shop', 'regulars', 'orders >= 5');
+    SELECT crm.define_segment('shop', 'big', 'revenue >= 400');
+    SELECT crm.define_segment_set('shop', 'both', 'intersection', '{regulars,big}');
     SELECT crm.grant_shop('shop', 'dashboards')});
 is_whole('made', $as_of, 't');
 sql_as('merchant', $write);
 is_whole('changed', $as_of, 'f');
 is(sql('SELECT count(*) FROM shop.answer_change') > 0, 1, 'answers have changed');
+is(sql('SELECT count(*) FILTER (WHERE customers > 0), count(*) FROM shop.segment_size'), '3|3', 'segments have members');
 is(sql('SELECT churn IS NOT NULL AND spend IS NOT NULL FROM shop.model'), 't', 'there are models');
 
 my $turn = 0;
