@@ -144,6 +144,8 @@ for my $question (
         : like($refused, qr/^accepted: \S/, "a reader may ask $question");
     like(refusal('stranger', "SELECT $question"), qr/^42501: permission denied for schema shop/, 'a stranger may not');
 }
+is(refusal('reader', 'SELECT failure FROM shop.segment_set'), '42501: permission denied for table segment_set',
+    'why a condition failed may quote data');
 is(refusal('reader', "SELECT crm.$_"), '42501: must be owner of shop "shop"', "a reader may not: $_") for
     q{define_segment('shop', 'mine', 'true')}, q{define_segment_set('shop', 'mine', 'union', '{high,here}')},
     q{drop_segment('shop', 'high')}, q{define_standard_segments('shop', 'durable')}, q{explain_membership('shop', 'high', 9)};
