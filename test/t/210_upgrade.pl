@@ -49,7 +49,8 @@ my %required = (
 is(join(' ', grep { ($meta->{$_} // '') !~ $required{$_} } sort keys %required), '', 'META.json has what PGXN requires');
 is_deeply($meta->{'meta-spec'}, { version => '1.0.0', url => 'https://pgxn.org/meta/spec.txt' }, 'and says by which rules');
 like($meta->{release_status}, qr/\A(stable|testing|unstable)\z/, 'its status is one that PGXN knows');
-is(join(' ', grep { !/\A(requires|recommends|suggests|conflicts)\z/ } map { keys %$_ } values %{ $meta->{prereqs} }), '', 'and so are its needs');
+my @relations = map { keys %$_ } values %{ $meta->{prereqs} };
+is(join(' ', grep { !/\A(requires|recommends|suggests|conflicts)\z/ } @relations), '', 'and so are its needs');
 is( join(' ', grep { !/\A[^\/\\\p{Cntrl}]{1,255}\z/ } @{ $meta->{tags} }), '', 'and its tags');
 ok(-e "$top/$meta->{provides}{pg_crm}{docfile}", 'its documentation is there');
 
@@ -66,6 +67,9 @@ is( sql('postgres', qq{
     "@earlier", 'there is a way from each to this one');
 
 # Everything that belongs to the extension, as statements, with the rows of its tables and without the numbers of objects.
+my $numbers = qr/binary_upgrade_set_|\.binary_upgrade_create_empty_extension|^SET\ relfrozenxid|^WHERE\ oid\ =\ |
+                 ^\\(un)?restrict\ |^--|^$/x;
+
 sub content_of
 {
     my ($database) = @_;
@@ -76,8 +80,8 @@ sub content_of
         FROM pg_depend AS d JOIN pg_class AS c ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
         WHERE d.deptype = 'e' AND c.relkind = 'r' ORDER BY 1});
     return (
-        (grep { !/binary_upgrade_set_|^SELECT pg_catalog\.binary_upgrade_create_empty_extension|^SET relfrozenxid|^WHERE oid = |^\\(un)?restrict |^--|^$/ } split /\n/, $dump),
-        (map { my $table = $_; map { "$table: $_" } split /\n/, sql($database, "SELECT t::text FROM $table AS t ORDER BY 1") } @tables),
+        (grep { $_ !~ $numbers } split /\n/, $dump),
+        (map { split /\n/, sql($database, "SELECT '$_: ' || t::text FROM $_ AS t ORDER BY 1") } @tables),
         # Lines are compared as a set, so the order of columns is told on its own.
         (split /\n/, sql($database, q{
             SELECT format('%s %s %s', attrelid::regclass, row_number() OVER (PARTITION BY attrelid ORDER BY attnum), attname)
@@ -92,7 +96,8 @@ sub content_of
 sub differences
 {
     my ($one, $other) = map { my %lines; ++$lines{$_} for content_of($_); \%lines } @_;
-    return join("\n", sort map { my ($a, $b) = @$_; grep { $a->{$_} != ($b->{$_} // 0) } keys %$a } [ $one, $other ], [ $other, $one ]);
+    my %all = (%$one, %$other);
+    return join("\n", sort grep { ($one->{$_} // 0) != ($other->{$_} // 0) } keys %all);
 }
 
 my $fresh = new_database('fresh');
@@ -124,7 +129,9 @@ my %changes = (
     'a setting of a function' => q{ALTER FUNCTION crm.check_shop_scoring(crm.shop) RESET search_path},
     'rights' => q{REVOKE EXECUTE ON FUNCTION crm.orders(crm.history) FROM PUBLIC},
     'an object that does not belong to it' => q{ALTER EXTENSION pg_crm DROP FUNCTION crm.orders(crm.history)},
-    'an object too many' => q{CREATE FUNCTION crm.more() RETURNS int LANGUAGE sql RETURN 1; ALTER EXTENSION pg_crm ADD FUNCTION crm.more()},
+    'an object too many' => q{
+        CREATE FUNCTION crm.more() RETURNS int LANGUAGE sql RETURN 1;
+        ALTER EXTENSION pg_crm ADD FUNCTION crm.more()},
     'an aggregate' => q{
         CREATE OR REPLACE AGGREGATE crm.rollup(crm.history) (SFUNC = crm.history_accumulate, STYPE = bytea, SSPACE = 256,
             FINALFUNC = crm.history_finish, FINALFUNC_MODIFY = READ_ONLY, PARALLEL = SAFE)},
