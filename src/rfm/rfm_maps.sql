@@ -12,8 +12,7 @@ COMMENT ON COLUMN crm.rfm_rule.scores IS
 
 CREATE FUNCTION crm.rfm_label(segment text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN pg_catalog.concat(pg_catalog.upper(pg_catalog.left(segment, 1)),
-                             pg_catalog.replace(pg_catalog.substr(segment, 2), '_', ' '));
+    RETURN pg_catalog.upper(pg_catalog.left(segment, 1)) || pg_catalog.replace(pg_catalog.substr(segment, 2), '_', ' ');
 
 COMMENT ON FUNCTION crm.rfm_label(text) IS
 'The label of a segment that was given none: its name spelled out, so that at_risk becomes At risk.';

@@ -38,8 +38,8 @@ BEGIN ATOMIC
                          CASE WHEN v.score > coalesce((d).score, 0) THEN v.reason || (d).reasons ELSE (d).reasons || v.reason END)::crm.dormancy
                 END
     FROM (SELECT greatest((d).score, 1 - p_alive) AS score,
-                 pg_catalog.format('the model gives a probability of %s %% of still being a customer',
-                                   pg_catalog.round(100 * p_alive)) AS reason) AS v;
+                 'the model gives a probability of ' || pg_catalog.round(100 * p_alive)::int::text
+                     || ' % of still being a customer' AS reason) AS v;
 END;
 
 CREATE FUNCTION crm.dormancy(h crm.history, as_of timestamptz, model crm.bgnbd, typical_days double precision DEFAULT NULL)

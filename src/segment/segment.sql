@@ -170,7 +170,7 @@ COMMENT ON FUNCTION crm.todo_sql(name, text[]) IS
 -- Events
 
 CREATE FUNCTION crm.event_sql(shop name, day text, run text, transitions text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
 RETURN pg_catalog.format($sql$
     INSERT INTO %1$I.segment_event (day, run, kind, segment, version, customer_id, tier_before, tier)
     SELECT %2$s, %3$s, t.kind, t.segment, t.version, t.customer_id, t.tier_before, t.tier

@@ -209,7 +209,7 @@ COMMENT ON FUNCTION crm.reason_to_rebuild(crm.shop, crm.refresh_run) IS
 'Why a run has to read all orders; NULL where applying the noted changes is enough. A part of crm.refresh.';
 
 CREATE FUNCTION crm.estimated_rows(relation regclass) RETURNS float8
-    LANGUAGE sql STABLE STRICT
+    LANGUAGE sql STRICT
 BEGIN ATOMIC
     -- as the planner does: the density found by the last ANALYZE, or 100 bytes a row, for the size of today
     SELECT pg_catalog.pg_relation_size(c.oid)

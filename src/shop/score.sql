@@ -1,7 +1,7 @@
 -- Scores of a shop: functions of a customer's own history, of as_of and of the cut points that are in force.
 
 CREATE FUNCTION crm.held_tier_sql(scoring text, history text, monetary text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
 RETURN pg_catalog.format('CASE WHEN %1$s.tier_period IS NULL THEN crm.tier(%3$s, %1$s.ladder) '
                          'ELSE crm.tier(%2$s, %1$s.tier_period, %1$s.as_of, %1$s.ladder) END', scoring, history, monetary);
 
@@ -10,7 +10,7 @@ COMMENT ON FUNCTION crm.held_tier_sql(text, text, text) IS
 
 -- Written out, because every row of a large table passes here: one call for the score, and no join for each row.
 CREATE FUNCTION crm.answer_sql(shop name, histories text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
 RETURN pg_catalog.format($sql$
     (SELECT r.*, crm.rfm_score(r.history, c.as_of, c.lookback, c.bands) AS graded,
             c.as_of, c.lookback, c.map, c.ladder, c.tier_period
@@ -25,7 +25,7 @@ COMMENT ON FUNCTION crm.answer_sql(name, text) IS
 'The FROM items that give score, segment and tier, as a, of rows with a history, which are g. A part of crm.refresh.';
 
 CREATE FUNCTION crm.stored_sql(shop name) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
 RETURN pg_catalog.format('(SELECT h.ctid AS tid, h.* FROM %I.customer_history AS h)', shop);
 
 COMMENT ON FUNCTION crm.stored_sql(name) IS 'The FROM item of the stored customers of a shop. A part of crm.refresh.';

@@ -15,28 +15,28 @@ RETURN '(' || expression || E'\n)';
 COMMENT ON FUNCTION crm.in_parentheses(text) IS 'An SQL expression in parentheses; NULL for NULL. A part of crm.create_shop.';
 
 CREATE FUNCTION crm.shop_key(s crm.shop) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE WHEN s.guest_key IS NULL THEN crm.in_parentheses(s.customer_id)
             ELSE pg_catalog.format('coalesce(%s, %s)', crm.in_parentheses(s.customer_id), crm.in_parentheses(s.guest_key)) END;
 
 COMMENT ON FUNCTION crm.shop_key(crm.shop) IS 'The expression of the customer of an order, guests included. A part of crm.create_shop.';
 
 CREATE FUNCTION crm.shop_time(expression text, source_zone text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE WHEN source_zone IS NULL OR expression IS NULL THEN crm.in_parentheses(expression)
             ELSE pg_catalog.format('(%s::timestamp AT TIME ZONE %L)', crm.in_parentheses(expression), source_zone) END;
 
 COMMENT ON FUNCTION crm.shop_time(text, text) IS 'The expression of a time of an order as timestamptz. A part of crm.create_shop.';
 
 CREATE FUNCTION crm.shop_money(expression text, amount_divisor int) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE WHEN amount_divisor = 1 OR expression IS NULL THEN crm.in_parentheses(expression)
             ELSE pg_catalog.format('(%s * %s)', crm.in_parentheses(expression), pg_catalog.trim_scale(1::numeric / amount_divisor)) END;
 
 COMMENT ON FUNCTION crm.shop_money(text, int) IS 'The expression of an amount of an order in major units. A part of crm.create_shop.';
 
 CREATE FUNCTION crm.shop_amount(s crm.shop) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT CASE WHEN s.refund IS NULL THEN amount
                 ELSE pg_catalog.format('(CASE WHEN %s THEN -abs(%s) ELSE %2$s END)', crm.in_parentheses(s.refund), amount) END
@@ -46,14 +46,14 @@ END;
 COMMENT ON FUNCTION crm.shop_amount(crm.shop) IS 'The expression of the amount of an order, refunds negative. A part of crm.create_shop.';
 
 CREATE FUNCTION crm.shop_condition(s crm.shop) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
 RETURN pg_catalog.concat_ws(' AND ', 'true', crm.in_parentheses(s.condition),
                             crm.in_parentheses(s.currency_code) || '::text = ' || pg_catalog.quote_literal(s.currency));
 
 COMMENT ON FUNCTION crm.shop_condition(crm.shop) IS 'The condition of the orders that count. A part of crm.create_shop.';
 
 CREATE FUNCTION crm.shop_entries(s crm.shop) RETURNS text[]
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT CASE WHEN s.refund_amount IS NULL THEN ARRAY[ARRAY[ordered_at, crm.shop_amount(s)]]
                 ELSE ARRAY[ARRAY[ordered_at, crm.shop_amount(s)],
@@ -68,7 +68,7 @@ COMMENT ON FUNCTION crm.shop_entries(crm.shop) IS
 'The expressions of time and amount of what an order says: the purchase, and where the shop has refund_amount the refund, whose amount is NULL without one. A part of crm.create_shop.';
 
 CREATE FUNCTION crm.shop_select(s crm.shop, source text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT CASE
         WHEN s.refund_amount IS NULL
