@@ -208,6 +208,7 @@ SELECT crm.define_segment('店', 'a', 'row_number() OVER () < 10');
 SELECT crm.define_segment('店', 'a', 'random() < 0.5');
 SELECT crm.define_segment('店', 'a', 'last_order_at > now() - interval ''30 days''');
 SELECT crm.define_segment('店', 'a', 'orders');
+SELECT crm.define_segment('店', 'a', 'orders > $1');
 SELECT count(*) FROM "店".segment_definition WHERE segment = 'a';
 
 -- settings of the session mean nothing

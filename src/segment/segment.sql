@@ -175,6 +175,7 @@ RETURN pg_catalog.format($sql$
     INSERT INTO %1$I.segment_event (day, run, kind, segment, version, customer_id, tier_before, tier)
     SELECT %2$s, %3$s, t.kind, t.segment, t.version, t.customer_id, t.tier_before, t.tier
     FROM (%4$s) AS t
+    WHERE t.customer_id IS NOT NULL -- who was removed by hand cannot be told
     $sql$, shop, day, run, transitions);
 
 COMMENT ON FUNCTION crm.event_sql(name, text, text, text) IS
