@@ -5,6 +5,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use FindBin;
+use List::Util qw(shuffle);
 use lib "$FindBin::RealBin/lib";
 
 use PostgreSQL::Test::Cluster;
@@ -209,11 +210,12 @@ sub begin_and_stop
             . 'SELECT more FROM crm.run_step(:run);' x $batches) for @shops;
 }
 
-my %times;
+my (%times, @draws);
 for my $step (1 .. $steps)
 {
     change_orders() for 1 .. 1 + rand(3);
-    my $draw = int(rand(12));
+    @draws = shuffle(0 .. 11) unless @draws;
+    my $draw = shift @draws;
     my $what = $draw == 0 ? 'a rebuild' : $draw == 1 ? 'a new definition' : $draw < 5 ? 'a new day' : $draw < 8
         ? 'a run that stopped' : 'a refresh';
     $times{$what}++;
@@ -242,7 +244,7 @@ is(join(', ', sort keys %times), 'a new day, a new definition, a rebuild, a refr
 for my $shop (@shops)
 {
     is(sql("SELECT count(*) FROM $shop.segment_todo"), 0, "$shop: nothing is left to do");
-    cmp_ok(sql("SELECT count(*) FROM $shop.segment_event WHERE kind = '$_'"), '>', 50, "$_ by many") for qw(entered left);
+    cmp_ok(sql("SELECT count(*) FROM $shop.segment_event WHERE kind = '$_'"), '>', 20, "$_ by many") for qw(entered left);
     is(sql("SELECT count(*) FROM crm.refresh_run WHERE shop = '$shop' AND note LIKE '%could not%'"), 0, 'nothing failed');
     is(sql("SELECT count(*) FROM (SELECT event, lag(run) OVER (ORDER BY event) > run AS back FROM $shop.segment_event) AS e
         WHERE back"), 0, 'events are in the order of runs');
