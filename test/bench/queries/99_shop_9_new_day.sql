@@ -1,5 +1,5 @@
 -- key: refresh_new_day
--- title: crm.refresh on a new day, after 10,000 new orders: all are scored
+-- title: crm.refresh on the first day of a year, after 10,000 new orders: all scored, cut points and models found anew
 -- needs: crm.refresh/2
 -- data: shop
 -- before: CALL crm.rebuild('bench_shop', '2025-12-31 12:00Z')
