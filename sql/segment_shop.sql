@@ -216,7 +216,9 @@ SET TimeZone = 'Pacific/Kiritimati';
 SET DateStyle = 'SQL, DMY';
 SET standard_conforming_strings = off;
 SET search_path = nowhere;
+\set VERBOSITY terse
 SELECT crm.define_segment('店', 'since', 'last_order_date >= ''02/04/2026''');
+\set VERBOSITY default
 SELECT crm.define_segment('店', 'since', 'last_order_date::text >= ''2026-04-02'' AND ''a\nb'' LIKE ''a%'' AND last_order_at >= ''2026-04-02''');
 RESET standard_conforming_strings;
 RESET search_path;

@@ -200,7 +200,11 @@ $node->safe_psql('objects', q{
     SELECT classid, objid
     FROM pg_depend
     WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
-      AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_crm')});
+      AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_crm')
+      -- Since PostgreSQL 18 the types of arrays and of rows of tables are members, too.
+      AND NOT (classid = 'pg_type'::regclass
+               AND EXISTS (SELECT FROM pg_type AS t LEFT JOIN pg_class AS c ON c.oid = typrelid
+                           WHERE t.oid = objid AND (t.typcategory = 'A' OR c.relkind <> 'c')))});
 
 my $members = $node->safe_psql('objects', q{
     SELECT string_agg(DISTINCT classid::regclass::text, ' ' ORDER BY classid::regclass::text) FROM member});
