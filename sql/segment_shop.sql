@@ -33,6 +33,10 @@ SELECT segment, version, label, label_ja, family, condition, operation, parts, r
 FROM "店".segment_definition ORDER BY 1, 2;
 SELECT segment, label, label_ja, family, customers, share, as_of_date FROM "店".segment_size ORDER BY 1;
 
+-- also where it finds the same customers
+SELECT crm.define_segment('店', 'early', 'to_char(first_order_at, ''HH24 TZ'') = ''12 JST''');
+SELECT segment, version, members FROM "店".segment_set ORDER BY 1;
+
 -- sets of segments
 SELECT crm.define_segment_set('店', 'both', 'intersection', ARRAY['一回', 'late''s "late" %I $1']);
 SELECT crm.define_segment_set('店', 'either', 'union', ARRAY['一回', 'late''s "late" %I $1']);
