@@ -38,7 +38,12 @@ bool are_stored(const terms &with, byte_span fixed) {
 
 stored_terms load_terms(byte_span cohorts) { return load<stored_terms>(cohorts.data() + sizeof(flat_head)); }
 
-void scale_revenue(cell &of, std::int64_t factor) { of.set_revenue(of.revenue() * factor); }
+void scale_revenue(cell &of, std::int64_t factor) {
+    wide_int scaled;
+    if (__builtin_mul_overflow(of.revenue(), static_cast<wide_int>(factor), &scaled))
+        throw_amount_overflow("revenue of a cohort");
+    of.set_revenue(scaled);
+}
 
 // The cells of one customer, by age.
 class customer_cells {
@@ -127,7 +132,7 @@ bool are_possible(const list &cells, const terms &with) {
         }
         if (cells[first].key.age != 0 || cells[first].value.buyers != customers || customers < 1 ||
             most_buyers > customers ||
-            unit.first_day(cohort, {}) * microseconds_per_day < earliest_timestamp.us - 40'000 * microseconds_per_day)
+            unit.first_day(cohort, {}) < earliest_timestamp.us / microseconds_per_day - 40'000)
             return false;
     }
     return true;
@@ -267,13 +272,14 @@ bool rows::next(row &found) {
         if (!more_cells && !has_begun(age_))
             continue;
         const cell here = more_cells && cells_[next_cell_].key.age == age_ ? cells_[next_cell_++].value : cell{};
-        cumulative_ += here.revenue();
+        const std::int64_t revenue = narrow(here.revenue(), "revenue of a cohort");
+        cumulative_ += revenue;
         found = {.cohort = periods_.period_start_date(cohort_),
                  .age = age_,
                  .customers = customers_,
                  .retained = kind_ == retention::on ? here.buyers : yet_to_buy_,
                  .orders = here.orders,
-                 .revenue = {narrow(here.revenue(), "revenue of a cohort"), cells_.scale()},
+                 .revenue = {revenue, cells_.scale()},
                  .cumulative_revenue = {narrow(cumulative_, "revenue of a cohort"), cells_.scale()},
                  .elapsed = has_ended(age_)};
         yet_to_buy_ -= here.last_purchases;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/calendar.hpp"
+#include "core/counts.hpp"
 #include "core/flat_table.hpp"
 #include "history/history.hpp"
 
@@ -27,10 +28,13 @@ struct cell {
         revenue_high = static_cast<std::int64_t>(minor >> 64);
     }
     void operator+=(const cell &other) {
-        buyers += other.buyers;
-        last_purchases += other.last_purchases;
-        orders += other.orders;
-        set_revenue(revenue() + other.revenue());
+        add_count(buyers, other.buyers);
+        add_count(last_purchases, other.last_purchases);
+        add_count(orders, other.orders);
+        wide_int sum;
+        if (__builtin_add_overflow(revenue(), other.revenue(), &sum))
+            throw_amount_overflow("revenue of a cohort");
+        set_revenue(sum);
     }
 };
 

@@ -1,9 +1,9 @@
 // The ladder of repeat purchases: of those who bought n times, how many bought again, and after how long.
 #pragma once
 
+#include "core/counts.hpp"
 #include "core/flat_table.hpp"
 #include "history/history.hpp"
-#include "repeat/counts.hpp"
 
 namespace crm::repeat {
 

@@ -1,15 +1,17 @@
 // How long until something happens, for some of whom it has not happened yet.
 #pragma once
 
+#include "core/counts.hpp"
 #include "core/flat_table.hpp"
-#include "repeat/counts.hpp"
 #include "repeat/kaplan_meier.hpp"
 
 namespace crm::repeat {
 
 struct survival_time {
     double at;
-    friend auto operator<=>(const survival_time &, const survival_time &) = default;
+    // Of all numbers: what a state called by hand holds is sorted before it is refused.
+    friend bool operator==(survival_time, survival_time) = default;
+    friend std::strong_ordering operator<=>(survival_time a, survival_time b) { return std::strong_order(a.at, b.at); }
 };
 
 // Those for whom it happened then, and those who were last seen then.

@@ -141,6 +141,12 @@ struct measure_ranges {
     }
 };
 
+// What nobody reaches may be one more than a number that no measure exceeds.
+inline std::int32_t saturated(std::int64_t value) {
+    using limits = std::numeric_limits<std::int32_t>;
+    return static_cast<std::int32_t>(std::clamp<std::int64_t>(value, limits::min(), limits::max()));
+}
+
 // The bands that split a population: each(visit) calls visit(measure_values) for all its members, as often as it is
 // asked.
 template <class Each>
@@ -164,8 +170,8 @@ bands quantile_bands(memory &in, const measure_ranges &ranges, std::uint64_t cou
     bands found{.cuts = grades - 1};
     for (int grade = grades; grade >= 2; --grade) {
         const auto place = static_cast<std::size_t>(grades - grade);
-        found.recency[place] = static_cast<std::int32_t>(-recency.least_of(grade));
-        found.frequency[place] = static_cast<std::int32_t>(frequency.least_of(grade));
+        found.recency[place] = saturated(-recency.least_of(grade));
+        found.frequency[place] = saturated(frequency.least_of(grade));
         found.monetary[place] = normalized({monetary.least_of(grade), scale});
     }
     return found;

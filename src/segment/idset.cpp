@@ -11,7 +11,6 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "sets are stored as they lie in memory");
 
 constexpr std::uint8_t current_version = 1, chunks_form = 16;
-constexpr std::uint64_t no_more = std::numeric_limits<std::uint64_t>::max();
 constexpr std::int64_t end_of_keys = highest_id;
 
 struct head {
@@ -556,8 +555,7 @@ byte_vector encode_sorted(std::span<const std::int64_t> ids, memory &in) {
 
 byte_vector encode(std::pmr::vector<std::int64_t> &ids, memory &in) {
     sort_ids(ids, in);
-    const auto repeated = std::ranges::unique(ids);
-    ids.erase(repeated.begin(), repeated.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
     return encode_sorted(ids, in);
 }
 

@@ -101,7 +101,8 @@ TEST(Cohorts, AreWhatTheirDefinitionSays) {
                 const timestamp first = first_of(of)->at;
                 const std::int64_t age =
                     period.days > 1
-                        ? floor_divide(std::int64_t{periods.local_date(at).days} - periods.local_date(first).days, period.days)
+                        ? floor_divide(std::int64_t{periods.local_date(at).days} - periods.local_date(first).days,
+                                       period.days)
                         : periods.period_index(at) - periods.period_index(first);
                 return std::max<std::int64_t>(age, 0);
             };
@@ -119,7 +120,8 @@ TEST(Cohorts, AreWhatTheirDefinitionSays) {
                             const std::int64_t age = age_of(of, each.at);
                             revenue += age == found.age ? each.amount : 0;
                             orders += age == found.age && each.amount >= 0;
-                            bought |= each.amount >= 0 && (age == found.age || (kind == retention::on_or_after && age > found.age));
+                            bought |= each.amount >= 0 &&
+                                      (age == found.age || (kind == retention::on_or_after && age > found.age));
                         }
                         retained += bought;
                     }
@@ -160,7 +162,8 @@ TEST(Cohorts, AreTheSameBytesHoweverTheyWereMerged) {
 }
 
 TEST(Cohorts, OfDifferentTermsDoNotMerge) {
-    const setting in(month, at_day(80)), later(month, at_day(81)), weekly(week, at_day(80)), tokyo(month, at_day(80), 9 * hour);
+    const setting in(month, at_day(80)), later(month, at_day(81)), weekly(week, at_day(80)),
+        tokyo(month, at_day(80), 9 * hour);
     for (const setting *other : {&later, &weekly, &tokyo}) {
         counter one, two;
         one.add(in, {{at_day(1), 5}});
@@ -207,6 +210,43 @@ TEST(Cohorts, HoldSumsBeyond64BitsButDoNotShowThem) {
     counted.add(in, {{at_day(1), 0}, {at_day(2), -most}});
     EXPECT_EQ(rows_of(counted.finished(), in)[0].revenue.minor, most);
     EXPECT_EQ(rows_of(counted.finished(), in)[0].customers, 3);
+}
+
+// Values that came in as bytes may count more than there ever was, but no sum of them wraps around.
+TEST(Cohorts, RefuseSumsThatDoNotFit) {
+    const setting in(week, at_day(80));
+    counter counted;
+    counted.add(in, {{at_day(1), 5}});
+    const byte_vector one = counted.finished();
+    const std::size_t cells = one.size() - sizeof(cell_key) - sizeof(cell);
+    const auto with_cell = [&](cell_key key, const cell &value, std::uint8_t scale = 0) {
+        bytes changed = copy_of(one);
+        changed[offsetof(flat_head, scale)] = std::byte{scale};
+        store(changed.data() + cells, flat_entry<cell_key, cell>{key, value});
+        return changed;
+    };
+    const cell_key first = load<cell_key>(one.data() + cells);
+    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+
+    for (const cell &large : {cell{.buyers = most, .last_purchases = most, .orders = most},
+                              cell{.buyers = 1, .last_purchases = 1, .orders = 1, .revenue_high = most}}) {
+        counter twice;
+        twice.merge(validated(with_cell(first, large), heap()));
+        EXPECT_ERROR(twice.merge(with_cell(first, large)), numeric_value_out_of_range);
+    }
+    counter rescaled;
+    rescaled.merge(with_cell(first, {.buyers = 1, .last_purchases = 1, .orders = 1, .revenue_high = most / 2}));
+    EXPECT_ERROR(rescaled.merge(with_cell(first, {.buyers = 1, .last_purchases = 1, .orders = 1}, max_scale)),
+                 numeric_value_out_of_range);
+    // Weeks so far back that their microseconds wrap around, to a time that there is.
+    std::int32_t accepted = 0;
+    for (std::int32_t weeks = std::numeric_limits<std::int32_t>::min(); weeks < -20'000'000; weeks += 10'007)
+        try {
+            validated(with_cell({weeks, 0}, {.buyers = 1, .last_purchases = 1, .orders = 1}), heap());
+            ++accepted;
+        } catch (const error &) {
+        }
+    EXPECT_EQ(accepted, 0);
 }
 
 TEST(Cohorts, SurviveTheirOwnBytesChanged) {

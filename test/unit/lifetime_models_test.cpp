@@ -276,6 +276,7 @@ TEST(Sbg, LifetimeWithoutDiscountCanBeInfinite) {
     EXPECT_EQ(sbg_lifetime({0.668, 3.806}, 0, 0), std::numeric_limits<double>::infinity());
     EXPECT_NEAR(sbg_lifetime({3, 4}, 2, 0), 3, 1e-14);
     EXPECT_NEAR(sbg_lifetime({3, 4}, 2, 1e-9), 3, 1e-7);
+    EXPECT_NEAR(sbg_lifetime({3, 4}, 2, 1e-320), 3, 1e-7); // its reciprocal is infinite
     EXPECT_ERROR(sbg_lifetime({3, 4}, -1, 0.1), invalid_parameter_value);
     EXPECT_ERROR(sbg_lifetime({3, 4}, 0, -0.1), invalid_parameter_value);
     EXPECT_ERROR(sbg_lifetime({3, 4}, 0, std::nan("")), invalid_parameter_value);

@@ -176,6 +176,26 @@ int furthest_by_search(const std::vector<std::pair<std::int64_t, int>> &events, 
     return furthest;
 }
 
+// A state by hand can hold times that are no numbers. Sorting needs an order of them too.
+TEST(Survival, RefusesTimesThatAreNoNumbers) {
+    constexpr std::uint64_t capacity = 1024, count = capacity / 2;
+    chance random(66);
+    for (int round = 0; round < 100; ++round) {
+        bytes state(sizeof(flat_head) + sizeof capacity);
+        store(state.data(), flat_head{'S', flat_head::current_version, 0, {}, count});
+        store(state.data() + sizeof(flat_head), capacity);
+        for (std::uint64_t i = 0; i < count; ++i) {
+            const double time = random.one_in(3) ? std::nan("") : static_cast<double>(random.below(100));
+            for (const std::uint64_t word : {~std::bit_cast<std::uint64_t>(time), std::uint64_t{1}, std::uint64_t{0}}) {
+                state.resize(state.size() + sizeof word);
+                store(state.data() + state.size() - sizeof word, word);
+            }
+        }
+        state.resize(state.size() + (capacity - count) * 3 * sizeof capacity);
+        EXPECT_ERROR(finish_survival(state, heap()), invalid_binary_representation);
+    }
+}
+
 TEST(Funnel, FindsTheFurthestStep) {
     chance random(62);
     std::array<int, 6> seen{};

@@ -135,6 +135,19 @@ TEST(Population, HasTheSameBandsHoweverItWasMerged) {
     }
 }
 
+// A cut that nobody reaches is one more than the greatest measure, unless that is the greatest number.
+TEST(Population, HasBandsInOrderUpToTheGreatestNumbers) {
+    constexpr auto least = std::numeric_limits<std::int32_t>::min(), most = std::numeric_limits<std::int32_t>::max();
+    bytes population(population_bytes(2));
+    append(population, {least, most, {std::numeric_limits<std::int64_t>::max(), 0}}, 5);
+    append(population, {most, most, {0, 0}}, 5);
+    const auto found = quantile_bands(heap(), population);
+    ASSERT_TRUE(found);
+    check(*found);
+    EXPECT_EQ(found->frequency[0], most);
+    EXPECT_EQ(found->recency[0], least);
+}
+
 TEST(Population, OfNobodyHasNoBands) {
     EXPECT_FALSE(quantile_bands(heap(), new_population()));
     bytes nobody = new_population();

@@ -3,11 +3,11 @@
 
 #include "core/error.hpp"
 
-namespace crm::repeat {
+namespace crm {
 
 inline void add_count(std::int64_t &to, std::int64_t more) {
     if (__builtin_add_overflow(to, more, &to))
         throw error(numeric_value_out_of_range, "number of customers is out of range");
 }
 
-} // namespace crm::repeat
+} // namespace crm
