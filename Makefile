@@ -2,7 +2,7 @@
 SLICES = calendar history rfm cohort repeat lifetime tier shop segment
 
 # These start from nothing: they install what they need before PGXS can be asked anything.
-STARTERS = demo demo-stop check check-majors bench
+STARTERS = demo demo-stop check check-majors fuzz bench
 ifneq ($(filter $(STARTERS),$(MAKECMDGOALS)),)
 
 .PHONY: $(STARTERS)
@@ -14,6 +14,8 @@ check:
 	test/check
 check-majors:
 	test/majors
+fuzz:
+	test/fuzz/fuzz
 bench:
 	test/bench/bench
 
@@ -57,5 +59,7 @@ build/pg_crm.7: docs/reference.md tools/manual
 dist: $(DATA_built)
 	tools/bundle
 -include $(OBJS:.o=.d)
+# A header that is gone: what included it is compiled again, and no longer does.
+src/%.hpp: ;
 
 endif
