@@ -233,18 +233,18 @@ departure pareto_departure(double r, double alpha, double s, double beta, double
 }
 
 namespace {
-// What is less has fewer digits, or none, and its reciprocal is infinite: integrals over that would have no end.
-double at_least_normal(double value) { return std::max(value, std::numeric_limits<double>::min()); }
+// For what is less, integrals reach beyond the exponents that numbers have, and would have no end.
+double within_exponents(double value) { return std::max(value, 1e-300); }
 } // namespace
 
 double scaled_exponential_integral(double s, double z) {
-    exponential_integral integral(s, at_least_normal(z));
+    exponential_integral integral(s, within_exponents(z));
     integrate(integral, 0, std::numeric_limits<double>::infinity());
     return integral.value();
 }
 
 double beta_discounted_lifetime(double a, double b, double discount) {
-    discount = at_least_normal(discount);
+    discount = within_exponents(discount);
     const auto lifetime = [=](double p, double q) { return q * (1 + discount) / (p + discount); };
     return beta_mean(a, b, 1 / discount, lifetime).value();
 }

@@ -202,7 +202,9 @@ std::optional<signal_summary> summarize_signals(memory &in, byte_span state) {
     std::pmr::vector<observation> points(&in);
     std::pmr::vector<double> values(&in);
     for (const signal &each : signals) {
-        const auto since = static_cast<double>(each.at.us - signals.front().at.us);
+        // The range of timestamps is wider than a signed number of microseconds.
+        const auto since = static_cast<double>(static_cast<std::uint64_t>(each.at.us) -
+                                               static_cast<std::uint64_t>(signals.front().at.us));
         points.push_back({since / static_cast<double>(microseconds_per_day), each.value});
         values.push_back(each.value);
     }

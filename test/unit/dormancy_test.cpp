@@ -247,6 +247,13 @@ TEST(Signals, KeepTheLatestWhateverTheOrderAndTheWayOfMerging) {
     }
 }
 
+TEST(Signals, MayLieAsFarApartAsTimesCan) {
+    bytes state(signal_bytes());
+    add(state, earliest_timestamp, 1);
+    add(state, {end_of_timestamps.us - 1}, 2);
+    EXPECT_GT(summarize_signals(heap(), state)->change->slope, 0);
+}
+
 TEST(Signals, RefuseWhatIsNoNumberAndWhatIsNoState) {
     bytes state(signal_bytes());
     EXPECT_EQ(summarize_signals(heap(), state), std::nullopt);

@@ -104,6 +104,7 @@ TEST(LifetimeReferences, ExponentialIntegrals) {
     expect_exact(exponential_integrals, 1e-12, scaled_exponential_integral);
     EXPECT_NEAR(scaled_exponential_integral(3, 1e-320), 0.5, 1e-12);
     EXPECT_NEAR(scaled_exponential_integral(3, 0), 0.5, 1e-12);
+    EXPECT_GT(scaled_exponential_integral(0.1, 1e-307), 1e200);
 }
 
 TEST(LifetimeReferences, LifetimesOfSubscriptions) {
