@@ -29,8 +29,8 @@ static bool watching = false;
 static int64 live_bytes = 0;
 
 /*
- * PostgreSQL 15 itself ends a session that has no memory left for the name of a setting of a function. It is of no use to
- * find that again and again.
+ * PostgreSQL 15 itself ends a session that has no memory left for the name of a setting of a function. It is of no use
+ * to find that again and again.
  */
 static bool ends_the_session(void) {
     void *callers[8];

@@ -1,5 +1,5 @@
-# The catalog of the extension: nothing for PUBLIC that is not meant, no function that an object of another schema gets in
-# between of, and labels that tell the truth. Every function is called: what says PARALLEL SAFE in a parallel worker,
+# The catalog of the extension: nothing for PUBLIC that is not meant, no function that an object of another schema gets
+# in between of, and labels that tell the truth. Every function is called: what says PARALLEL SAFE in a parallel worker,
 # what says IMMUTABLE under other settings, everything with NULLs and by a stranger.
 use strict;
 use warnings FATAL => 'all';
@@ -64,8 +64,8 @@ is( join(' ', grep { !$without_path{ s/\(.*//r } } split /\n/, sql(
               AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false)})),
     '', 'what is parsed when it runs has a search path of its own');
 
-# Where the body of a function was parsed, its label is no better than what it calls. One microsecond is the same in every
-# zone, so a time less an interval is for once what it is elsewhere.
+# Where the body of a function was parsed, its label is no better than what it calls. One microsecond is the same in
+# every zone, so a time less an interval is for once what it is elsewhere.
 is( sql(q{SELECT o.oid::regprocedure, called.oid::regprocedure
           FROM } . members('pg_proc') . q{,
                regexp_matches(o.prosqlbody::text, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') AS m,
@@ -116,7 +116,8 @@ cmp_ok($read, '>', 280, "$read of $functions functions only read");
 is(sql(q{SELECT signature, a.error FROM example.expected AS a JOIN example.call USING (signature)
          WHERE a.error IS NOT NULL OR given = 0 AND result <> 'void'}), '',
     'their examples work and are not all NULL');
-is( sql("BEGIN READ ONLY; SELECT count(*) FROM example.answers('reads') AS a JOIN example.expected AS e USING (signature)
+is( sql("BEGIN READ ONLY;
+             SELECT count(*) FROM example.answers('reads') AS a JOIN example.expected AS e USING (signature)
              WHERE a.digest IS DISTINCT FROM e.digest; COMMIT"),
     0, 'in a transaction that may not write, too');
 
@@ -133,7 +134,8 @@ cmp_ok($elsewhere, '>', 250, 'they are many');
 is( sql(q{SELECT signature FROM example.call WHERE NOT reads AND parallel}), '',
     'what changes something is not parallel safe');
 is( sql(qq{SELECT a.aggfnoid::regprocedure FROM pg_aggregate AS a, @{[ members('pg_proc') ]}
-           WHERE a.aggfnoid = o.oid AND o.proparallel = 's' AND a.aggcombinefn = 0 AND a.aggtranstype = 'bytea'::regtype}),
+           WHERE a.aggfnoid = o.oid AND o.proparallel = 's' AND a.aggcombinefn = 0
+             AND a.aggtranstype = 'bytea'::regtype}),
     '', 'every parallel safe aggregate can be combined');
 is( sql(qq{SELECT a.aggfnoid::regprocedure FROM pg_aggregate AS a, @{[ members('pg_proc') ]},
                   pg_proc AS part
@@ -165,7 +167,8 @@ sql(q{
         statement text;
     BEGIN
         FOR statement IN
-            SELECT format('CREATE FUNCTION trap.%I(%s) RETURNS %s LANGUAGE plpgsql AS $f$BEGIN RAISE ''trapped''; END$f$',
+            SELECT format('CREATE FUNCTION trap.%I(%s) RETURNS %s LANGUAGE plpgsql AS '
+                              '$f$BEGIN RAISE ''trapped''; END$f$',
                           proname, pg_get_function_identity_arguments(p.oid), format_type(prorettype, NULL))
             FROM pg_proc AS p
             WHERE pronamespace = 'pg_catalog'::regnamespace AND prokind IN ('f', 'a') AND NOT proretset
@@ -255,15 +258,18 @@ sql(q{
         FOR relation IN
             SELECT c.oid FROM pg_class AS c
             WHERE relkind = 'r' AND (relnamespace IN ('crm'::regnamespace, 'shop'::regnamespace)
-                OR c.oid IN ('example.orders'::regclass, 'pg_proc'::regclass, 'pg_trigger'::regclass, 'pg_namespace'::regclass))
+                OR c.oid IN ('example.orders'::regclass, 'pg_proc'::regclass, 'pg_trigger'::regclass,
+                             'pg_namespace'::regclass))
             ORDER BY c.oid::regclass::text
         LOOP
-            EXECUTE format('SELECT md5(string_agg(t::text, ''|'' ORDER BY t::text)) FROM %s AS t', relation) INTO digest;
+            EXECUTE format('SELECT md5(string_agg(t::text, ''|'' ORDER BY t::text)) FROM %s AS t', relation)
+            INTO digest;
             RETURN NEXT;
         END LOOP;
         relation := 'pg_class'::regclass;
-        SELECT md5(string_agg(concat(c.oid, relname, relowner, relacl, relnatts, reltriggers), '|' ORDER BY c.oid)) INTO digest
-        FROM (SELECT oid, relname, relowner, relacl, relnatts, relhastriggers AS reltriggers FROM pg_class WHERE relpersistence = 'p') AS c;
+        SELECT md5(string_agg(concat(c.oid, relname, relowner, relacl, relnatts, relhastriggers), '|' ORDER BY c.oid))
+        INTO digest
+        FROM pg_class AS c WHERE relpersistence = 'p';
         RETURN NEXT;
     END $$;
     CREATE TABLE example.before (relation regclass, digest text);
@@ -274,7 +280,8 @@ is(join("\n", grep { /^(XX|58)/ } @errors), '', 'a stranger who calls all functi
 cmp_ok(scalar(grep { /^42501/ } @errors), '>', 20, 'but is refused');
 for my $statement (@statements)
 {
-    my (undef, undef, $error) = $node->psql('postgres', "\\set VERBOSITY verbose\n$statement", extra_params => [ '-U', 'stranger' ]);
+    my (undef, undef, $error) = $node->psql('postgres', "\\set VERBOSITY verbose\n$statement",
+        extra_params => [ '-U', 'stranger' ]);
     is(($error =~ /ERROR: +(\w{5})/)[0], '42501', 'not for strangers: ' . $statement =~ s/\s+/ /gr);
 }
 is(sql('SELECT relation FROM example.state() AS s FULL JOIN example.before AS b USING (relation)

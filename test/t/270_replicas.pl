@@ -77,7 +77,8 @@ for my $binary ('off', 'on')
     $subscriber->wait_for_subscription_sync($primary, "everything_$binary");
     is($subscriber->safe_psql('postgres', $digest), sql($digest), "copied, binary = $binary");
     sql("INSERT INTO everything $rows WHERE n >= 20;
-         UPDATE everything SET history = crm.add(history, '2025-05-05Z', n), idset = crm.idset_of(ARRAY[n]) WHERE n % 3 = 0;
+         UPDATE everything SET history = crm.add(history, '2025-05-05Z', n), idset = crm.idset_of(ARRAY[n])
+         WHERE n % 3 = 0;
          DELETE FROM everything WHERE n % 7 = 0");
     $primary->wait_for_catchup("everything_$binary");
     is($subscriber->safe_psql('postgres', $digest), sql($digest), 'and changed');
@@ -90,7 +91,8 @@ for my $binary ('off', 'on')
          INSERT INTO keyless SELECT " . join(', ', map { s/^crm\.//r } @comparable) . ' FROM example.sample');
     $subscriber->safe_psql('postgres', "ALTER SUBSCRIPTION everything_$binary REFRESH PUBLICATION");
     $subscriber->wait_for_subscription_sync($primary, "everything_$binary");
-    sql(q{UPDATE keyless SET history = '[]' WHERE crm.orders(history) > 10; DELETE FROM keyless WHERE crm.orders(history) = 3});
+    sql(q{UPDATE keyless SET history = '[]' WHERE crm.orders(history) > 10;
+          DELETE FROM keyless WHERE crm.orders(history) = 3});
     $primary->wait_for_catchup("everything_$binary");
     my $kept = q{SELECT count(*), md5(string_agg(k::text, '|' ORDER BY k::text)) FROM public.keyless AS k};
     is($subscriber->safe_psql('postgres', $kept), sql($kept), 'also without a key');

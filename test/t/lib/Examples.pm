@@ -85,20 +85,26 @@ my $tables = q{
     CALL crm.refresh('shop', '2025-02-01Z');
 
     INSERT INTO crm.rfm_map VALUES ('gap');
-    INSERT INTO crm.rfm_map_rule VALUES ('gap', 1, 'all but one', 'All but one', '一つ以外', '{[2-5]..,1[2-5].,11[2-5]}');
+    INSERT INTO crm.rfm_map_rule
+    VALUES ('gap', 1, 'all but one', 'All but one', '一つ以外', '{[2-5]..,1[2-5].,11[2-5]}');
 
     -- one of them has so many purchases that it is stored out of line
     CREATE FUNCTION example.history(n int) RETURNS crm.history LANGUAGE sql AS $$
-        SELECT coalesce(crm.history(timestamptz '2024-01-01Z' + g * (7 + n % 5) * interval '1 day' / greatest(1, n / 20.0),
+        SELECT coalesce(crm.history(timestamptz '2024-01-01Z'
+                                        + g * (7 + n % 5) * interval '1 day' / greatest(1, n / 20.0),
                                     CASE WHEN g % 13 = 5 THEN -1 ELSE 20 + g % 7 END) FILTER (WHERE g > 0), '[]')
         FROM generate_series(0, CASE n WHEN 39 THEN 1000 ELSE n END) AS g $$;
     CREATE TABLE example.sample AS
     WITH rows AS MATERIALIZED (SELECT n, example.history(n) AS history FROM generate_series(0, 39) AS n)
     SELECT n, n AS integer, n % 4 + 2 AS small, n::bigint AS bigint, n::smallint AS smallint, n % 2 = 0 AS boolean,
            1.5 + n AS double_precision, 0.05 + n / 50.0::float8 AS share, 3 AS grades, NULL::int AS nothing,
-           (n % 4)::bigint AS bought, (n % 4 * 2.5)::float8 AS last, 10.0::float8 + n AS age, interval '400 days' AS interval,
-           interval '30 days' AS month, n * 12.5 AS numeric, 'shop'::name AS name, 'six'::name AS map, 'gap'::name AS gap,
-           'example.orders'::regclass AS regclass, 'vip' AS text, 'vip' AS segment, 'kinds' AS family, n::text AS buyer, 'example.orders' AS source, 'gold' AS tier, 'at' AS expression, ARRAY['[45]..', '33.'] AS text_, '{low,high}'::text[] AS names,
+           (n % 4)::bigint AS bought, (n % 4 * 2.5)::float8 AS last, 10.0::float8 + n AS age,
+           interval '400 days' AS interval,
+           interval '30 days' AS month, n * 12.5 AS numeric, 'shop'::name AS name,
+           'six'::name AS map, 'gap'::name AS gap,
+           'example.orders'::regclass AS regclass, 'vip' AS text, 'vip' AS segment, 'kinds' AS family,
+           n::text AS buyer, 'example.orders' AS source, 'gold' AS tier, 'at' AS expression,
+           ARRAY['[45]..', '33.'] AS text_, '{low,high}'::text[] AS names,
            ARRAY[0, 100.5 + n] AS thresholds, '{低,高}'::text[] AS labels, 'month' AS unit,
            'Asia/Tokyo' AS zone, 'shop.customer_history' AS relation, 'true' AS condition,
            'SELECT customer, at, amount FROM example.orders' AS query, '2025-02-01 00:00Z' AS moment,
@@ -180,27 +186,30 @@ sub make_examples
             $$BEGIN RETURN pg_catalog.pg_backend_pid(); END$$;
 
         CREATE TABLE example.call (
-            signature text PRIMARY KEY, kind "char", reads boolean, immutable boolean, parallel boolean, result text, call text,
-            expression text, name text, arguments text[], types text[]);
+            signature text PRIMARY KEY, kind "char", reads boolean, immutable boolean, parallel boolean,
+            result text, call text, expression text, name text, arguments text[], types text[]);
         CREATE FUNCTION example.query(expression text) RETURNS text LANGUAGE sql RETURN
             'SELECT ' || expression || ' AS value, example.process() FROM example.sample AS s'
             || CASE WHEN strpos(expression, 's.query') > 0 THEN ' WHERE s.n OPERATOR(pg_catalog.=) 5' ELSE '' END;
 
-        -- Every function that matches evaluated over the rows: a digest of the values, how many rows have one, whether all of it
-        -- was done in another process, and the error if there was one.
+        -- Every function that matches evaluated over the rows: a digest of the values, how many rows have one, whether
+        -- all of it was done in another process, and the error if there was one.
         CREATE FUNCTION example.answers(condition text)
-            RETURNS TABLE (signature text, digest text, given bigint, elsewhere boolean, error text) LANGUAGE plpgsql AS $$
+            RETURNS TABLE (signature text, digest text, given bigint, elsewhere boolean, error text)
+            LANGUAGE plpgsql AS $$
             DECLARE
                 expression pg_catalog.text;
                 processes pg_catalog.int4[];
             BEGIN
                 FOR signature, expression IN EXECUTE
-                    'SELECT signature, expression FROM example.call WHERE expression IS NOT NULL AND ' OPERATOR(pg_catalog.||) condition
+                    'SELECT signature, expression FROM example.call WHERE expression IS NOT NULL AND '
+                    OPERATOR(pg_catalog.||) condition
                 LOOP
                     digest := NULL; given := NULL; elsewhere := NULL; error := NULL;
                     BEGIN
                         EXECUTE pg_catalog.format(
-                            'SELECT pg_catalog.md5(pg_catalog.string_agg(value, ''|'' ORDER BY value)), pg_catalog.count(value),
+                            'SELECT pg_catalog.md5(pg_catalog.string_agg(value, ''|'' ORDER BY value)),
+                                    pg_catalog.count(value),
                                     pg_catalog.array_agg(DISTINCT process)
                              FROM (%s) AS t', example.query(expression))
                         INTO digest, given, processes;
@@ -219,15 +228,20 @@ sub make_examples
                 of example.call;
                 asked text;
             BEGIN
-                FOR of IN EXECUTE 'SELECT * FROM example.call WHERE expression IS NOT NULL AND kind <> ''p'' AND ' || condition LOOP
+                FOR of IN EXECUTE
+                    'SELECT * FROM example.call WHERE expression IS NOT NULL AND kind <> ''p'' AND ' || condition
+                LOOP
                     FOR place IN 1..cardinality(of.arguments) LOOP
                         signature := of.signature;
                         error := NULL;
-                        of.arguments[place] := CASE WHEN strpos(of.arguments[place], 'VARIADIC') > 0 THEN 'VARIADIC ' ELSE '' END || 'NULL::' || replace(of.types[place], 'anyelement', 'int');
+                        of.arguments[place] :=
+                            CASE WHEN strpos(of.arguments[place], 'VARIADIC') > 0 THEN 'VARIADIC ' ELSE '' END
+                            || 'NULL::' || replace(of.types[place], 'anyelement', 'int');
                         asked := format('%s(%s)%s', of.name, array_to_string(of.arguments, ', '),
                                         CASE of.kind WHEN 'w' THEN ' OVER (ORDER BY s.n)' END);
                         BEGIN
-                            EXECUTE format('SELECT count((%s)::text) FROM example.sample AS s WHERE s.n IN (5, 10)', asked);
+                            EXECUTE format('SELECT count((%s)::text) FROM example.sample AS s WHERE s.n IN (5, 10)',
+                                           asked);
                         EXCEPTION WHEN OTHERS THEN
                             error := pg_catalog.concat(SQLSTATE, ': ', SQLERRM);
                         END;
@@ -299,13 +313,15 @@ sub note_calls
     for my $function (values %functions)
     {
         my ($signature, $name, $result) = @$function{ qw(signature name result) };
-        my @arguments = $name =~ /^crm\.(\w+)_in$/ ? "s.$1\::pg_catalog.text::pg_catalog.cstring" : @{ $made{$signature} // [ arguments_of($function) ] };
+        my @arguments = $name =~ /^crm\.(\w+)_in$/ ? "s.$1\::pg_catalog.text::pg_catalog.cstring"
+            : @{ $made{$signature} // [ arguments_of($function) ] };
         my $call;
         if ($calls{$signature}) { $call = $calls{$signature} }
         elsif (!grep { /^s\.\w+$/ && !$exists{$_} } @arguments) { $call = "$name(" . join(', ', @arguments) . ')' }
         $call .= ' OVER (ORDER BY s.n)' if $call && $function->{kind} eq 'w';
         my $expression = $call && ($result =~ /^(cstring|void)$/ ? "($call)::pg_catalog.text" : "example.print($call)");
-        $notes .= sprintf("INSERT INTO example.call SELECT oid::regprocedure, prokind, provolatile <> 'v', provolatile = 'i', "
+        $notes .= sprintf(
+            "INSERT INTO example.call SELECT oid::regprocedure, prokind, provolatile <> 'v', provolatile = 'i', "
             . "proparallel = 's' AND prokind <> 'w', %s "
             . "FROM pg_proc WHERE oid = '%s'::regprocedure;\n",
             join(', ', map { defined $_ ? "\$e\$$_\$e\$" : 'NULL' } $result, $call, $expression, $name,
