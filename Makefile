@@ -2,7 +2,7 @@
 SLICES = calendar history rfm cohort repeat lifetime tier shop segment
 
 # These start from nothing: they install what they need before PGXS can be asked anything.
-STARTERS = demo demo-stop check check-majors fuzz bench
+STARTERS = demo demo-stop check check-asan check-valgrind check-majors fuzz bench
 ifneq ($(filter $(STARTERS),$(MAKECMDGOALS)),)
 
 .PHONY: $(STARTERS)
@@ -12,6 +12,10 @@ demo-stop:
 	demo/stop
 check:
 	test/check
+check-asan:
+	test/check sanitizers
+check-valgrind:
+	test/check valgrind
 check-majors:
 	test/majors
 fuzz:
@@ -41,6 +45,11 @@ ifdef WERROR
 PG_CXXFLAGS += -Werror
 endif
 SHLIB_LINK = -lstdc++ -lm -lroaring -Wl,--version-script=src/bridge/exports.map
+# For a server that has these sanitizers loaded: see test/check.
+ifdef SANITIZE
+PG_CXXFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-wrapv -fno-omit-frame-pointer
+SHLIB_LINK += -fsanitize=$(SANITIZE)
+endif
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
