@@ -35,9 +35,10 @@ sql(q{
     CREATE TABLE example.times AS SELECT g FROM generate_series(1, 100) AS g;
     ANALYZE example.times;
 
-    -- Calls a function so many times, in statements of 100 calls each; aggregates and functions that return rows or read a query are one
-    -- call a statement. How much more is held after the last nine tenths than after the first.
-    CREATE FUNCTION example.grown(of example.call, times int, OUT contexts bigint, OUT lasting bigint, OUT kilobytes bigint)
+    -- Calls a function so many times, in statements of 100 calls each; aggregates and functions that read a query are
+    -- one call a statement. How much more is held at the end than after the first tenth.
+    CREATE FUNCTION example.grown(of example.call, times int,
+                                  OUT contexts bigint, OUT lasting bigint, OUT kilobytes bigint)
         LANGUAGE plpgsql AS $$
     DECLARE
         query text := replace(of.expression, 'example.print', '');
@@ -46,9 +47,9 @@ sql(q{
         warm record;
         last record;
     BEGIN
-        statement := format('SELECT count(%s) FROM %s AS s%s', 'v',
-            format('(SELECT %s AS v FROM %s AS s%s)', query, CASE WHEN of.kind = 'f' THEN 'example.row' ELSE 'example.sample' END,
-                CASE each WHEN 100 THEN ', example.times' ELSE '' END), ' OFFSET 0');
+        statement := format('SELECT count(v) FROM (SELECT %s AS v FROM %s AS s%s OFFSET 0) AS c', query,
+                            CASE WHEN of.kind = 'f' THEN 'example.row' ELSE 'example.sample' END,
+                            CASE each WHEN 100 THEN ', example.times' END);
         FOR i IN 1..greatest(times / each, 2) LOOP
             EXECUTE statement;
             IF i = greatest(times / each / 10, 1) THEN warm := example.held(); END IF;
@@ -67,11 +68,12 @@ my %times = (
     'kind = \'f\' AND strpos(expression, \'s.query\') > 0' => int($calls / 500));
 for my $which (sort keys %times)
 {
-    my $which_ones = "FROM example.call AS c, example.grown(c, %s) AS g WHERE reads AND expression IS NOT NULL AND $which";
-    my ($functions, $leaking) = split /\|/, sql(sprintf("SELECT count(*) $which_ones;\n", 4)
-            . sprintf(qq{SELECT count(*), coalesce(string_agg(concat_ws(' ', signature, contexts, lasting, kilobytes), E'\\n')
-                FILTER (WHERE contexts > 100000 OR lasting > 40000 OR kilobytes > 3000), '') $which_ones}, $times{$which}))
-        =~ s/^\d+\n//r;
+    my $which_ones = "AS g WHERE reads AND expression IS NOT NULL AND $which";
+    my (undef, $functions, $leaking) = split /\n|\|/, sql(qq{
+        SELECT count(*) FROM example.call AS c, example.grown(c, 4) $which_ones;
+        SELECT count(*), coalesce(string_agg(concat_ws(' ', signature, contexts, lasting, kilobytes), ', ')
+                         FILTER (WHERE contexts > 100000 OR lasting > 40000 OR kilobytes > 3000), '')
+        FROM example.call AS c, example.grown(c, $times{$which}) $which_ones}), -1;
     is($leaking, '', "$times{$which} times each of $functions functions ($which)");
 }
 
@@ -93,9 +95,9 @@ for my $statement (@statements)
 {
     my $times = 20;
     my $once = "BEGIN; $statement; ROLLBACK;\n";
-    my ($warm, $end) = split /\n/, sql("\\o /dev/null\n" . $once x 5 . "\\o\nSELECT lasting || '|' || contexts FROM example.held();\n"
-        . "\\o /dev/null\n" . $once x $times . "\\o\nSELECT lasting || '|' || contexts FROM example.held()");
-    my ($lasting, $contexts) = map { (split /\|/, $end)[$_] - (split /\|/, $warm)[$_] } 0, 1;
+    my ($warm, $end) = split /\n/, sql(join("\n", map {
+        ('\o /dev/null', $once x $_, '\o', 'SELECT contexts FROM example.held();') } 5, $times));
+    my $contexts = $end - $warm;
     cmp_ok($contexts, '<', 1_500_000, "$times times " . $statement =~ s/\s+/ /gr . ": $contexts bytes");
 }
 
