@@ -138,5 +138,75 @@ SELECT rebuilt, note FROM crm.refresh_run WHERE shop = 'taxed' ORDER BY run DESC
 INSERT INTO platform.orders VALUES (101, 1, '2026-01-06', 9);
 SELECT customer_id, amount, times FROM taxed.change_queue;
 SELECT crm.drop_shop('taxed');
+
+-- neither a statement that is cancelled, nor one that writes orders, while a session finds out what to note
+
+CREATE FUNCTION platform.slow(int) RETURNS boolean IMMUTABLE RETURN true;
+SELECT DISTINCT 'created' FROM crm.create_shop('slowly', 'platform.orders', 'customer', 'at', 'amount',
+    condition => 'platform.slow(1)');
+CALL crm.refresh('slowly', '2026-03-31 12:00Z');
+CREATE OR REPLACE FUNCTION platform.slow(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN PERFORM pg_sleep(10 * current_setting('platform.patience')::int); RETURN true; END $$;
+SET platform.patience = 1;
+SET statement_timeout = '100ms';
+INSERT INTO platform.orders VALUES (102, 1, '2026-01-07', 10);
+RESET statement_timeout;
+SET platform.patience = 0;
+INSERT INTO platform.orders VALUES (103, 1, '2026-01-07', 11);
+SELECT customer_id, amount, times FROM slowly.change_queue;
+CREATE FUNCTION platform.write() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('platform.patience')::int > 0 THEN
+        PERFORM set_config('platform.patience', '0', false);
+        INSERT INTO platform.orders VALUES (104, 2, '2026-01-07', 12);
+    END IF;
+END $$;
+CREATE OR REPLACE FUNCTION platform.slow(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN PERFORM platform.write(); RETURN true; END $$;
+SET platform.patience = 1;
+INSERT INTO platform.orders VALUES (105, 1, '2026-01-07', 13);
+SET platform.patience = 0;
+SELECT customer_id, amount, times FROM slowly.change_queue ORDER BY 2;
+
+-- nor does a schema that was gone for a while, nor a key of a domain
+
+BEGIN;
+DROP SCHEMA slowly CASCADE;
+INSERT INTO platform.orders VALUES (106, 1, '2026-01-08', 14);
+ROLLBACK;
+INSERT INTO platform.orders VALUES (107, 1, '2026-01-08', 15);
+SELECT customer_id, amount, times FROM slowly.change_queue ORDER BY 2 DESC LIMIT 1;
+SELECT crm.drop_shop('slowly');
+CREATE DOMAIN platform.buyer_id AS int CHECK (VALUE > 0);
+ALTER TABLE platform.orders ALTER customer TYPE platform.buyer_id;
+SELECT DISTINCT 'created' FROM crm.create_shop('of_domain', 'platform.orders', 'customer', 'at', 'amount');
+CALL crm.refresh('of_domain', '2026-03-31 12:00Z');
+INSERT INTO platform.orders VALUES (108, 1, '2026-01-08', 16);
+SELECT customer_id, amount, times FROM of_domain.change_queue;
+SELECT reason, detail FROM of_domain.attention;
+SELECT crm.drop_shop('of_domain');
+
+-- what could do anything runs as the owner of the shop, who has to have the right to read what is noted
+
+CREATE ROLE regress_shop_keeper;
+GRANT USAGE, CREATE ON SCHEMA platform TO regress_shop_keeper;
+GRANT SELECT, TRIGGER ON platform.orders TO regress_shop_keeper;
+DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO regress_shop_keeper', current_database()); END $$;
+SET ROLE regress_shop_keeper;
+CREATE FUNCTION platform.tell(int, OUT a int, OUT b int) LANGUAGE sql IMMUTABLE AS 'SELECT 1, 2';
+SELECT DISTINCT 'created' FROM crm.create_shop('kept', 'platform.orders', 'customer', 'at', 'amount',
+    condition => '(platform.tell(1)) IS NOT NULL');
+CALL crm.refresh('kept', '2026-03-31 12:00Z');
+CREATE OR REPLACE FUNCTION platform.tell(int, OUT a int, OUT b int) LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN RAISE WARNING 'run by %', current_user; a := 1; b := 2; END $$;
+RESET ROLE;
+INSERT INTO platform.orders VALUES (109, 1, '2026-01-08', 17);
+REVOKE SELECT ON platform.orders FROM regress_shop_keeper;
+INSERT INTO platform.orders VALUES (110, 1, '2026-01-08', 18);
+SELECT customer_id, amount, times FROM kept.change_queue;
+SELECT reason, detail FROM kept.attention;
+SELECT crm.drop_shop('kept');
+DROP OWNED BY regress_shop_keeper;
+DROP ROLE regress_shop_keeper;
 SELECT tgname FROM pg_trigger WHERE tgrelid = 'platform.orders'::regclass AND NOT tgisinternal;
 DROP SCHEMA platform CASCADE;

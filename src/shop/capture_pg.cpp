@@ -7,17 +7,22 @@
 #include "shop/entries_pg.hpp"
 
 extern "C" {
+#include <access/heapam.h>
 #include <access/table.h>
 #include <access/tableam.h>
 #include <access/xact.h>
+#include <catalog/namespace.h>
 #include <catalog/pg_namespace.h>
 #include <catalog/pg_type.h>
 #include <commands/trigger.h>
 #include <executor/spi.h>
+#include <storage/lmgr.h>
 #include <utils/array.h>
 #include <utils/inval.h>
+#include <utils/lsyscache.h>
 #include <utils/rel.h>
 #include <utils/syscache.h>
+#include <utils/timestamp.h>
 }
 
 using namespace crm;
@@ -41,7 +46,9 @@ enum queue_column {
 struct capture {
     NameData shop;
     Oid orders;
-    bool is_valid, in_use;
+    bool is_current; // nothing has changed since it was found out
+    bool is_found;   // without an error
+    bool in_use;
     Oid owner, queue; // no queue: nothing is to be noted
     MemoryContext memory;
     entry_reader reader;
@@ -55,7 +62,7 @@ void forget_captures_of(Datum, Oid relation) {
     foreach (cell, known_captures) {
         auto *each = static_cast<capture *>(lfirst(cell));
         if (relation == InvalidOid || relation == each->orders || relation == each->queue)
-            each->is_valid = false;
+            each->is_current = false;
     }
 }
 
@@ -86,6 +93,7 @@ template <class Work> const char *try_as(Oid owner, Work &&work) {
         as_owner.set("datestyle", "ISO, YMD");
         as_owner.set("intervalstyle", "postgres");
         as_owner.set("standard_conforming_strings", "on");
+        as_owner.set("row_security", "off"); // an error rather than some of the orders
         work();
         as_owner.end();
         ReleaseCurrentSubTransaction();
@@ -106,17 +114,20 @@ template <class Work> const char *try_as(Oid owner, Work &&work) {
     return complaint;
 }
 
-// Rows are written to the queue as they are, so it must be what crm.create_shop made, for customers of this type.
+// Tables of a shop are written as they are, without rights and checks, so they must be what crm.create_shop made.
+template <std::size_t columns> bool is_table_of(Relation table, const Oid (&types)[columns]) {
+    const TupleDesc row = RelationGetDescr(table);
+    bool fits = row->natts == columns && table->rd_rel->relkind == RELKIND_RELATION && !table->rd_rel->relhasindex;
+    for (int i = 0; fits && i < row->natts; ++i)
+        fits = getBaseType(TupleDescAttr(row, i)->atttypid) == types[i];
+    return fits;
+}
+
 void check_queue(const capture *of) {
     const Oid types[queue_columns] = {
         of->reader.customer_type(), TIMESTAMPTZOID, NUMERICOID, INT4OID, TEXTOID, INT8OID};
     Relation queue = table_open(of->queue, AccessShareLock);
-    const TupleDesc row = RelationGetDescr(queue);
-    bool fits = row->natts == queue_columns && queue->rd_rel->relkind == RELKIND_RELATION &&
-                queue->rd_rel->relowner == of->owner && !queue->rd_rel->relhasindex;
-    for (int i = 0; fits && i < queue_columns; ++i)
-        fits = TupleDescAttr(row, i)->atttypid == types[i];
-    if (!fits)
+    if (!is_table_of(queue, types) || queue->rd_rel->relowner != of->owner)
         ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("the queue of the shop was changed")));
     table_close(queue, AccessShareLock);
 }
@@ -165,6 +176,7 @@ capture *place_for(NameData &shop, Oid orders) {
     if (known_captures == NIL) {
         CacheRegisterRelcacheCallback(forget_captures_of, Datum{0});
         CacheRegisterSyscacheCallback(PROCOID, forget_all_captures, Datum{0});
+        CacheRegisterSyscacheCallback(NAMESPACEOID, forget_all_captures, Datum{0});
     }
     const MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
     auto *made = static_cast<capture *>(palloc0(sizeof(capture)));
@@ -176,44 +188,67 @@ capture *place_for(NameData &shop, Oid orders) {
     return made;
 }
 
+// After a failure the next statement tries again. Functions of users may write orders meanwhile.
+void find_out_as_owner(capture *of) {
+    MemoryContextReset(of->memory);
+    of->queue = InvalidOid;
+    of->complaint = nullptr;
+    of->reader = {};
+    of->owner = owner_of_schema(of->shop);
+    of->is_current = of->in_use = true;
+    of->is_found = false;
+    const MemoryContext caller = MemoryContextSwitchTo(of->memory);
+    PG_TRY();
+    {
+        if (OidIsValid(of->owner))
+            of->complaint = try_as(of->owner, [of] { find_out(of); });
+        of->is_found = of->complaint == nullptr;
+    }
+    PG_FINALLY();
+    { of->in_use = false; }
+    PG_END_TRY();
+    MemoryContextSwitchTo(caller);
+}
+
+// With its queue locked, so that it stays as it was found.
 capture *capture_of(const TriggerData *event) {
     NameData shop;
     namestrcpy(&shop, event->tg_trigger->tgargs[0]);
-    capture *found = place_for(shop, RelationGetRelid(event->tg_relation));
-    if (found->is_valid)
-        return found;
-    MemoryContextReset(found->memory);
-    found->queue = InvalidOid;
-    found->complaint = nullptr;
-    found->owner = owner_of_schema(shop);
-    found->is_valid = true; // unless something changes from here on
-    if (OidIsValid(found->owner)) {
-        const MemoryContext caller = MemoryContextSwitchTo(found->memory);
-        found->complaint = try_as(found->owner, [&] { find_out(found); });
-        MemoryContextSwitchTo(caller);
+    capture *of = place_for(shop, RelationGetRelid(event->tg_relation));
+    for (;;) {
+        CHECK_FOR_INTERRUPTS();
+        if (!of->is_found || !of->is_current)
+            find_out_as_owner(of);
+        if (of->complaint != nullptr || !OidIsValid(of->queue))
+            return of;
+        LockRelationOid(of->queue, RowExclusiveLock);
+        if (of->is_current)
+            return of;
+        UnlockRelationOid(of->queue, RowExclusiveLock);
     }
-    return found;
 }
 
-// Asks the next refresh to read all orders. Where even that is impossible, the refresh finds the shop's tables missing.
+// Asks the next refresh to read all orders. Where the table for it was dropped or changed by hand, the refresh itself
+// finds that something is wrong. Written as the queue is, and not with the rights of somebody who may have lost them.
 void ask_for_rebuild(const capture *of, const char *reason, const char *detail) {
-    try_as(of->owner, [&] {
-        Oid types[] = {TEXTOID, TEXTOID};
-        Datum values[] = {CStringGetTextDatum(reason), detail == nullptr ? Datum{0} : CStringGetTextDatum(detail)};
-        const char nulls[] = {' ', detail == nullptr ? 'n' : ' ', '\0'};
-        SPI_connect();
-        SPI_execute_with_args(
-            psprintf("INSERT INTO %s.attention (reason, detail) VALUES ($1, $2)", quote_identifier(NameStr(of->shop))),
-            2, types, values, nulls, false, 0);
-        SPI_finish();
-    });
+    const Oid place = get_relname_relid("attention", get_namespace_oid(NameStr(of->shop), true));
+    Relation table = OidIsValid(place) ? try_table_open(place, RowExclusiveLock) : nullptr;
+    if (table == nullptr)
+        return;
+    const Oid types[] = {TIMESTAMPTZOID, TEXTOID, TEXTOID};
+    if (is_table_of(table, types)) {
+        Datum values[] = {TimestampTzGetDatum(GetCurrentTimestamp()), CStringGetTextDatum(reason),
+                          detail == nullptr ? Datum{0} : CStringGetTextDatum(detail)};
+        bool nulls[] = {false, false, detail == nullptr};
+        simple_heap_insert(table, heap_form_tuple(RelationGetDescr(table), values, nulls));
+    }
+    table_close(table, NoLock);
 }
 
 // The queue while changes are written to it.
 class queue_writer {
   public:
-    explicit queue_writer(Oid queue)
-        : queue_(table_open(queue, RowExclusiveLock)), slot_(table_slot_create(queue_, nullptr)) {}
+    explicit queue_writer(Oid queue) : queue_(table_open(queue, NoLock)), slot_(table_slot_create(queue_, nullptr)) {}
 
     void write(const entry &of, int times) const {
         ExecClearTuple(slot_);
@@ -309,7 +344,9 @@ void capture_changes(capture *of, const TriggerData *event) {
     const char *complaint = nullptr;
     of->in_use = true;
     PG_TRY();
-    { complaint = try_as(of->owner, [&] { note_changes(of, event); }); }
+    {
+        complaint = try_as(of->owner, [&] { note_changes(of, event); });
+    }
     PG_FINALLY();
     { of->in_use = false; }
     PG_END_TRY();

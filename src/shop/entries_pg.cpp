@@ -1,10 +1,11 @@
 #include "shop/entries_pg.hpp"
 
+#include "bridge/walker.hpp"
+
 extern "C" {
 #include <access/table.h>
 #include <catalog/pg_type.h>
 #include <nodes/makefuncs.h>
-#include <nodes/nodeFuncs.h>
 #include <optimizer/clauses.h>
 #include <optimizer/optimizer.h>
 #include <parser/analyze.h>
@@ -25,6 +26,15 @@ namespace {
     pg_unreachable();
 }
 
+// As a statement of the shop's owner would be checked.
+void check_rights(Query *query) {
+#if PG_VERSION_NUM >= 160000
+    ExecCheckPermissions(query->rtable, query->rteperminfos, true);
+#else
+    ExecCheckRTPerms(query->rtable, true);
+#endif
+}
+
 Query *analyze(const char *text, Oid orders) {
     List *statements = pg_parse_query(text);
     Query *query = linitial_node(
@@ -32,6 +42,7 @@ Query *analyze(const char *text, Oid orders) {
     if (list_length(query->rtable) != 1 || linitial_node(RangeTblEntry, query->rtable)->relid != orders ||
         query->hasSubLinks || list_length(query->targetList) != entry_values)
         refuse();
+    check_rights(query);
     return query;
 }
 
@@ -45,9 +56,17 @@ Expr *planned(const void *clause, [[maybe_unused]] Oid orders) {
     return expression_planner(reinterpret_cast<Expr *>(expression));
 }
 
+bool is_leaky(Oid function, void *) { return !get_func_leakproof(function); }
+
+// Also where no column is passed, which contain_leaked_vars is about.
+bool calls_leaky(Node *node, void *context) {
+    return node != nullptr && (check_functions_in_node(node, is_leaky, context) ||
+                               expression_tree_walker(node, bridge::as_walker(calls_leaky), context));
+}
+
 bool cannot_fail(Expr *expression) {
     auto *node = reinterpret_cast<Node *>(expression);
-    return !contain_leaked_vars(node) && !contain_mutable_functions(node);
+    return !calls_leaky(node, nullptr) && !contain_leaked_vars(node) && !contain_mutable_functions(node);
 }
 
 bool is_amount(Oid type) { return type == NUMERICOID || type == INT8OID || type == INT4OID || type == INT2OID; }

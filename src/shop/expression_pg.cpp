@@ -3,6 +3,7 @@
 #include "bridge/function.hpp"
 #include "bridge/query.hpp"
 #include "bridge/rows.hpp"
+#include "bridge/walker.hpp"
 
 extern "C" {
 #include <access/transam.h>
@@ -23,16 +24,6 @@ using namespace crm;
 using namespace crm::bridge;
 
 namespace {
-
-#if PG_VERSION_NUM < 160000
-using tree_walker_callback = bool (*)();
-
-tree_walker_callback as_walker(bool (*walker)(Node *, void *)) {
-    return reinterpret_cast<tree_walker_callback>(reinterpret_cast<void (*)()>(walker));
-}
-#else
-tree_walker_callback as_walker(tree_walker_callback walker) { return walker; }
-#endif
 
 // What is checked, and what has been seen of it.
 struct expression_check {
