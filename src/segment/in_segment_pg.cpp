@@ -18,14 +18,15 @@ namespace {
 // may outlive that. Of snapshots with the same end, a later one has fewer transactions in progress.
 struct view_of_data {
     TransactionId end;
-    std::uint32_t in_progress;
+    std::uint32_t in_progress, also_in_progress; // a standby counts all of them among the second ones
     CommandId command;
     Oid user;
 
     bool operator==(const view_of_data &) const = default;
     static view_of_data now() {
         const SnapshotData *snapshot = GetActiveSnapshot();
-        return {snapshot->xmax, snapshot->xcnt, snapshot->curcid, GetUserId()};
+        return {snapshot->xmax, snapshot->xcnt, static_cast<std::uint32_t>(snapshot->subxcnt), snapshot->curcid,
+                GetUserId()};
     }
 };
 
