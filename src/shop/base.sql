@@ -130,20 +130,18 @@ COMMENT ON FUNCTION crm.shop_owner(name) IS 'The owner of a shop, which is that 
 
 CREATE FUNCTION crm.owns_shop(shop name) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT coalesce((SELECT pg_catalog.pg_has_role(n.nspowner, 'USAGE')
-                     FROM pg_catalog.pg_namespace AS n
-                     WHERE n.nspname = owns_shop.shop), true);
-END;
+RETURN pg_catalog.pg_has_role(crm.shop_owner(shop), 'USAGE');
 
 COMMENT ON FUNCTION crm.owns_shop(name) IS
-'Whether the current user has the rights of the owner of the schema of this name; true where there is none any more. A part of crm.refresh.';
+'Whether the current user has the rights of the owner of the schema of this name; NULL where there is none. A part of crm.refresh.';
 
 CREATE VIEW crm.own_shop AS
     SELECT * FROM crm.shop AS s WHERE crm.owns_shop(s.shop)
     WITH CASCADED CHECK OPTION;
+CREATE VIEW crm.lost_shop AS
+    SELECT s.shop FROM crm.shop AS s WHERE crm.shop_owner(s.shop) IS NULL;
 CREATE VIEW crm.own_refresh_run WITH (security_barrier) AS
-    SELECT * FROM crm.shop_run AS r WHERE pg_catalog.pg_has_role(crm.shop_owner(r.shop), 'USAGE')
+    SELECT * FROM crm.shop_run AS r WHERE crm.owns_shop(r.shop)
     WITH CASCADED CHECK OPTION;
 CREATE VIEW crm.lost_refresh_run AS
     SELECT r.run, r.shop FROM crm.shop_run AS r WHERE crm.shop_owner(r.shop) IS NULL;
@@ -154,7 +152,7 @@ CREATE VIEW crm.refresh_run AS
            CASE WHEN o.is_own THEN r.sqlstate END AS sqlstate,
            CASE WHEN o.is_own THEN r.error END AS error
     FROM crm.shop_run AS r,
-         LATERAL (SELECT pg_catalog.pg_has_role(crm.shop_owner(r.shop), 'USAGE') AS is_own OFFSET 0) AS o;
+         LATERAL (SELECT crm.owns_shop(r.shop) AS is_own OFFSET 0) AS o;
 
 DO $$
 DECLARE
@@ -173,6 +171,8 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON VIEW crm.own_shop IS 'The rows of crm.shop that the current user may change.';
+COMMENT ON VIEW crm.lost_shop IS 'Shops whose schema was dropped by hand. Everybody may remove them, and nobody change them.';
+COMMENT ON COLUMN crm.lost_shop.shop IS 'Name of the shop.';
 COMMENT ON VIEW crm.own_refresh_run IS 'The runs of shops of the current user, who may change them.';
 COMMENT ON VIEW crm.lost_refresh_run IS 'Runs of shops whose schema was dropped by hand. Everybody may remove them, and nobody read more of them.';
 COMMENT ON COLUMN crm.lost_refresh_run.run IS 'Number of the run.';
@@ -183,13 +183,18 @@ COMMENT ON VIEW crm.refresh_run IS
 ALTER TABLE crm.shop OWNER TO @extowner@;
 ALTER TABLE crm.shop_run OWNER TO @extowner@;
 ALTER VIEW crm.own_shop OWNER TO @extowner@;
+ALTER VIEW crm.lost_shop OWNER TO @extowner@;
 ALTER VIEW crm.own_refresh_run OWNER TO @extowner@;
 ALTER VIEW crm.lost_refresh_run OWNER TO @extowner@;
 ALTER VIEW crm.refresh_run OWNER TO @extowner@;
 GRANT SELECT ON crm.shop, crm.refresh_run TO PUBLIC;
 GRANT SELECT ON crm.shop_run, crm.shop_run_run_seq TO pg_database_owner; -- for pg_dump, where another owns the extension
-GRANT SELECT, DELETE ON crm.lost_refresh_run TO PUBLIC;
-GRANT SELECT, INSERT, UPDATE, DELETE ON crm.own_shop, crm.own_refresh_run TO PUBLIC;
+GRANT SELECT, DELETE ON crm.lost_shop, crm.lost_refresh_run, crm.own_refresh_run TO PUBLIC;
+GRANT SELECT, INSERT, UPDATE, DELETE ON crm.own_shop TO PUBLIC;
+-- The number of a run is not for its shop to choose: who took later ones would stop the runs of all others.
+GRANT INSERT (shop, kind, as_of, waiting, queue_end),
+      UPDATE (status, finished_at, batches, changes, customers, held, rebuilt, rescored, note, sqlstate, error)
+    ON crm.own_refresh_run TO PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('crm.shop', '');
 SELECT pg_catalog.pg_extension_config_dump('crm.shop_run', '');

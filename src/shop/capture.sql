@@ -93,12 +93,9 @@ BEGIN
     FOR found_trigger IN SELECT * FROM crm.capture_triggers(shop) LOOP
         PERFORM crm.drop_capture_trigger(shop, found_trigger.orders, found_trigger.trigger);
     END LOOP;
-    IF to_regclass(format('%I.scoring', shop)) IS NOT NULL THEN
-        EXECUTE format('UPDATE %I.scoring SET captured = NULL WHERE captured IS NOT NULL', shop);
-    END IF;
 END $$;
 
-COMMENT ON FUNCTION crm.drop_capture(name) IS 'Removes the triggers of a shop from its orders, and makes sure that any that stay do nothing. A part of crm.create_shop.';
+COMMENT ON FUNCTION crm.drop_capture(name) IS 'Removes the triggers of a shop from its orders. Runs nothing of the shop''s owner. A part of crm.create_shop.';
 
 -- Who may make a trigger on the table of another owner may not drop it, but may replace it by one that goes with its function.
 CREATE FUNCTION crm.drop_capture_trigger(shop name, orders regclass, trigger name) RETURNS void

@@ -73,7 +73,8 @@ BEGIN
     ELSE
         PERFORM crm.drop_capture(old.shop);
     END IF;
-    EXECUTE format('UPDATE %I.scoring SET is_stale = true', old.shop);
+    EXECUTE format('UPDATE %I.scoring SET is_stale = true, captured = CASE WHEN $1 THEN captured END', old.shop)
+    USING new.capture = 'triggers';
     IF crm.shop_select(new, crm.shop_source(new)) <> crm.shop_select(old, crm.shop_source(old)) OR new.capture <> old.capture THEN
         EXECUTE format('INSERT INTO %I.attention (reason) VALUES (''settings were changed'')', old.shop);
     END IF;
@@ -113,7 +114,7 @@ BEGIN
         END IF;
     END IF;
     PERFORM crm.forget_schedule(drop_shop.name);
-    DELETE FROM crm.own_shop AS o WHERE o.shop = drop_shop.name;
+    DELETE FROM crm.lost_shop AS o WHERE o.shop = drop_shop.name;
     DELETE FROM crm.lost_refresh_run AS r WHERE r.shop = drop_shop.name;
 END $$;
 

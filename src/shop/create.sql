@@ -136,7 +136,7 @@ BEGIN
     RETURN QUERY SELECT * FROM crm.accept_shop(s);
 
     DELETE FROM crm.lost_refresh_run AS r WHERE r.shop = s.shop; -- left behind by DROP SCHEMA
-    DELETE FROM crm.own_shop AS o WHERE o.shop = s.shop;
+    DELETE FROM crm.lost_shop AS o WHERE o.shop = s.shop;
     EXECUTE format('CREATE SCHEMA %I', s.shop);
     INSERT INTO crm.own_shop SELECT s.*;
     PERFORM crm.make_shop_tables(s);

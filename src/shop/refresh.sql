@@ -9,7 +9,7 @@ CREATE PROCEDURE crm.rebuild(shop name, as_of timestamptz DEFAULT now())
     LANGUAGE c AS 'MODULE_PATHNAME', 'crm_shop_rebuild';
 
 COMMENT ON PROCEDURE crm.refresh(name, timestamptz) IS
-'Brings the customers of a shop up to date with its orders, as of the end of the shop''s day that as_of lies in. Applies the changes noted since the last run, in batches with a commit after each; reads all orders instead where that is cheaper or something asks for it. Runs with the rights of the owner of the shop, whose rights the caller must have; CALL outside of a transaction block commits, inside of one it does not. crm.refresh_run shows the progress. Errors: 42704 no such shop, 42501 not the owner, 55006 another run is under way, 22023 as_of on an earlier day than the shop''s; 22003 or 22008 when some orders cannot be counted, after all others were; those of reading the orders.';
+'Brings the customers of a shop up to date with its orders, as of the end of the shop''s day that as_of lies in. Applies the changes noted since the last run, in batches with a commit after each; reads all orders instead where that is cheaper or something asks for it. Runs with the rights of the owner of the shop, whose rights the caller must have; CALL outside of a transaction block commits, inside of one it does not. crm.refresh_run shows the progress. Errors: 42704 no such shop, 42501 not the owner, or another one since the run began, 55006 another run is under way, 22023 as_of on an earlier day than the shop''s; 22003 or 22008 when some orders cannot be counted, after all others were; those of reading the orders.';
 COMMENT ON PROCEDURE crm.rebuild(name, timestamptz) IS
 'As crm.refresh, but reads all orders in one pass and writes what differs. as_of may lie on an earlier day: then the noted changes of answers are dropped.';
 
@@ -24,7 +24,7 @@ CREATE FUNCTION crm.start_run(shop name, kind text, as_of timestamptz) RETURNS b
 AS $$
 #variable_conflict use_column
 DECLARE
-    s CONSTANT crm.shop := crm.find_shop(start_run.shop);
+    s CONSTANT crm.shop := crm.find_own_shop(start_run.shop);
     day_end CONSTANT timestamptz := crm.shop_day_end(start_run.as_of, s.zone);
     shop_as_of timestamptz;
     shop_day date;
@@ -100,7 +100,7 @@ DECLARE
     more boolean;
 BEGIN
     SELECT * INTO STRICT r FROM crm.refresh_run AS x WHERE x.run = advance_run.run;
-    s := crm.find_shop(r.shop);
+    s := crm.find_own_shop(r.shop);
     last_event := crm.last_event(s);
     more := crm.advance_shop(s, r);
     PERFORM crm.notify_events(s, r, last_event);

@@ -64,6 +64,21 @@ std::int64_t start_run(const shop_schema &shop, const char *kind, Datum as_of) {
     return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
 }
 
+// Whose the shop is may change between two transactions: what it runs from then on is the new owner's.
+void check_owner(const shop_schema &shop) {
+    HeapTuple schema = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(shop.id));
+    if (!HeapTupleIsValid(schema))
+        return; // the step says what is missing
+    const Oid owner = reinterpret_cast<Form_pg_namespace>(GETSTRUCT(schema))->nspowner;
+    ReleaseSysCache(schema);
+    if (owner != shop.owner)
+        ereport(ERROR,
+                (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                 errmsg("owner of shop \"%s\" changed while it was being refreshed", NameStr(shop.name)),
+                 errdetail("The shop belongs to \"%s\" now.", GetUserNameFromId(owner, false)),
+                 errhint("What was committed stays; the next refresh goes on with the rights of the new owner.")));
+}
+
 // How a step ended: all texts are empty where nothing went wrong.
 struct step_result {
     bool more;
@@ -111,6 +126,7 @@ void run_to_end(const shop_schema &shop, const char *kind, Datum as_of, bool com
             SPI_commit();
         CHECK_FOR_INTERRUPTS();
         MemoryContextReset(texts);
+        check_owner(shop);
         step = run_step(shop, run, texts);
     }
     if (committing)

@@ -181,8 +181,7 @@ for my $role (qw(stranger reader till platform))
     is(refusal($role, $_), "42501: $needs{$_}", "$role may not: $_") for sort keys %needs;
 }
 for my $statement (
-    'SELECT * FROM shop.customer', q{SELECT crm.drop_capture('shop')},
-    q{SELECT crm.make_capture(s) FROM crm.shop AS s WHERE shop = 'shop'}, q{SELECT crm.rebuild_histories(s, r)
+    'SELECT * FROM shop.customer', q{SELECT crm.make_capture(s) FROM crm.shop AS s WHERE shop = 'shop'}, q{SELECT crm.rebuild_histories(s, r)
         FROM crm.shop AS s, crm.refresh_run AS r WHERE s.shop = 'shop' AND r.shop = 'shop'},
     q{UPDATE crm.shop SET amount = '0'}, 'DELETE FROM crm.shop', q{UPDATE crm.shop_run SET error = 'x'},
     q{INSERT INTO crm.shop SELECT * FROM crm.shop}, 'TRUNCATE crm.shop_run', 'SELECT run FROM crm.shop_run')
@@ -194,6 +193,8 @@ sql_as('stranger', q{UPDATE crm.own_shop SET amount = '0'; DELETE FROM crm.own_s
 is( sql_as($admin, q{SELECT (SELECT amount FROM crm.shop WHERE shop = 'shop'), count(*) > 0, count(error)
     FROM crm.refresh_run}),
     'o.amount|t|0', 'what strangers change of their own shops does not touch this one');
+sql_as('stranger', q{SELECT crm.drop_capture('shop')});
+is(sql_as($admin, q{SELECT count(*) FROM crm.capture_triggers('shop') WHERE enabled}), 4, 'nor its triggers');
 like(refusal('stranger', q{INSERT INTO crm.own_shop SELECT (jsonb_populate_record(s, '{"amount": "1"}')).*
     FROM crm.shop AS s}), qr/^(23505|44000): /,
     'nor can they add to it');
@@ -216,7 +217,9 @@ cmp_ok(sql_as($admin, 'SELECT count(*) FROM mine.caller'), '>', $calls, 'express
 is(sql_as($admin, 'SELECT DISTINCT name FROM mine.caller'), 'analyst',
     'a superuser who refreshes or writes runs them as the owner');
 like(refusal($admin, $_), qr/^42501: only the owner of shop "spying" may do this$/, "and does not: $_")
-    for q{SELECT crm.shop_check('spying')}, q{SELECT crm.alter_shop('spying', span => '2 years')};
+    for q{SELECT crm.shop_check('spying')}, q{SELECT crm.alter_shop('spying', span => '2 years')},
+    q{SELECT crm.start_run('spying', 'rebuild', now())},
+    q{SELECT crm.advance_run(max(run)) FROM crm.refresh_run WHERE shop = 'spying'};
 for my $attack ('SET ROLE ' . $admin, 'SET SESSION AUTHORIZATION ' . $admin, 'RESET ROLE',
     'ALTER ROLE analyst SUPERUSER')
 {
@@ -228,6 +231,70 @@ for my $attack ('SET ROLE ' . $admin, 'SET SESSION AUTHORIZATION ' . $admin, 'RE
 }
 is(sql_as($admin, q{SELECT rolsuper FROM pg_roles WHERE rolname = 'analyst'}), 'f',
     'nobody became more than they were');
+
+# So are triggers that an owner puts on the shop's tables.
+my $make_sprung = q{SELECT crm.create_shop('sprung', 'mine.orders', 'customer', 'at', 'amount', batch_rows => 1)};
+sql_as('analyst', qq{
+    CREATE FUNCTION mine.note() RETURNS trigger LANGUAGE plpgsql AS \$\$
+        BEGIN INSERT INTO mine.caller VALUES (current_user, 'trigger'); RETURN NULL; END \$\$;
+    $make_sprung;
+    CREATE TRIGGER note AFTER UPDATE OR DELETE ON sprung.scoring EXECUTE FUNCTION mine.note()});
+sql_as($admin, q{SELECT crm.grant_shop('sprung', 'dashboards'); SELECT crm.unschedule('sprung');
+    SELECT crm.drop_shop('sprung')});
+is(sql_as($admin, q{SELECT count(*) FROM mine.caller WHERE session = 'trigger'}), 0,
+    'a superuser who drops a shop runs none of its triggers');
+sql_as('analyst', qq{$make_sprung; SELECT crm.alter_shop('sprung', capture => 'compare')});
+is(sql_as($admin, q{SELECT (SELECT captured FROM sprung.scoring) IS NULL, count(*)
+    FROM crm.capture_triggers('sprung')}), 't|0', 'its owner can end the capture of orders');
+sql_as('analyst', q{SELECT crm.alter_shop('sprung', capture => 'triggers'); CALL crm.refresh('sprung', '2025-06-30')});
+is(sql_as($admin, q{SELECT count(*) FROM crm.capture_triggers('sprung')
+    WHERE orders = (SELECT captured FROM sprung.scoring)}), 4, 'and begin it again');
+
+# Whose the shop is may change while it is refreshed: here in the first of three batches.
+sql_as($admin, 'CREATE ROLE heir ROLE analyst');
+sql_as('analyst', q{
+    CREATE FUNCTION mine.give() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO mine.caller VALUES (current_user, 'batch');
+            ALTER SCHEMA sprung OWNER TO heir;
+            RETURN NULL;
+        END $$;
+    CREATE TRIGGER give AFTER INSERT ON sprung.customer_history EXECUTE FUNCTION mine.give();
+    INSERT INTO mine.orders VALUES (11, '2025-01-01', 5), (12, '2025-01-01', 5), (13, '2025-01-01', 5)});
+is(refusal('analyst', q{CALL crm.refresh('sprung', '2025-06-30')}),
+    '42501: owner of shop "sprung" changed while it was being refreshed', 'a refresh ends where the owner changes');
+is(sql_as($admin, q{SELECT name, count(*) FROM mine.caller WHERE session = 'batch' GROUP BY name}), 'analyst|1',
+    'before anything else runs with the rights of the one before');
+is(sql_as($admin, 'SELECT count(*) FROM sprung.customer_history WHERE customer_id > 10'), 1, 'what was done stays');
+sql_as($admin, q{SELECT crm.drop_shop('sprung'); DELETE FROM mine.orders WHERE customer > 10});
+
+# Names of schemas come and go: settings are for the owner of a schema that is there.
+sql_as('analyst', q{SELECT crm.create_shop('kept', 'mine.orders', 'customer', 'at', 'amount');
+    CALL crm.refresh('kept', '2025-06-30')});
+my $forge = q{INSERT INTO crm.own_shop SELECT (jsonb_populate_record(s, '{"shop": "later", "amount": "0"}')).*
+    FROM crm.shop AS s WHERE shop = 'kept'};
+like(refusal($_, $forge), qr/^44000: /, "$_ cannot make settings for a schema to come") for qw(stranger analyst);
+sql_as('analyst', 'ALTER SCHEMA kept RENAME TO away');
+sql_as('stranger', q{UPDATE crm.own_shop SET amount = '0' WHERE shop = 'kept'; DELETE FROM crm.own_shop});
+like(refusal('stranger', q{UPDATE crm.lost_shop SET shop = 'mine'}), qr/^42501: /, 'or for one that is gone');
+is(sql_as('analyst', q{SELECT string_agg(shop, ' ') FROM crm.lost_shop}), 'kept', 'which all are shown');
+like(refusal('analyst', q{CALL crm.refresh('away')}), qr/^42704: /, 'under its new name the shop is unknown');
+sql_as('analyst', q{ALTER SCHEMA away RENAME TO kept; CALL crm.refresh('kept', '2025-06-30')});
+is(sql_as($admin, q{SELECT amount FROM crm.shop WHERE shop = 'kept'}), 'o.amount', 'and under the old one as it was');
+sql_as('analyst', 'DROP SCHEMA kept CASCADE');
+sql_as('analyst', q{SELECT crm.drop_shop('kept')});
+is(sql_as($admin, q{SELECT count(*) FROM crm.shop WHERE shop = 'kept'}), 0, 'what is lost can be cleared away');
+
+# Runs are numbered for all shops together: nobody can take the numbers of others.
+sql_as('stranger', 'CREATE SCHEMA taking');
+my $number = q{(SELECT max(run) + 1 FROM crm.refresh_run)};
+is(refusal('stranger', $_), '42501: permission denied for view own_refresh_run', "a shop's owner may not: $_")
+    for "INSERT INTO crm.own_refresh_run (run, shop, kind, as_of) SELECT $number, 'taking', 'refresh', now()",
+    'UPDATE crm.own_refresh_run SET run = run + 1', q{UPDATE crm.own_refresh_run SET shop = 'taking'};
+is(sql_as('stranger', q{INSERT INTO crm.own_refresh_run (shop, kind, as_of, waiting, queue_end)
+    VALUES ('taking', 'refresh', now(), 0, '(0,0)') RETURNING run > 1}), 't', 'runs get the next number');
+sql_as('analyst', "CALL crm.refresh('shop', $as_of)");
+sql_as('stranger', 'DELETE FROM crm.own_refresh_run; DROP SCHEMA taking');
 
 # 5. Functions and operators of somebody else's search_path are not called, in triggers, refreshes and views.
 
