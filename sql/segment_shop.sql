@@ -250,12 +250,27 @@ CALL crm.refresh('店', '2026-04-11 15:00+00');
 SELECT crm.segment_members('店', 'silver');
 SELECT customer_id FROM "店".customer WHERE tier = 'silver' ORDER BY 1;
 
+-- a shop that goes back knows nothing of later days, also where a segment was dropped on one
+SELECT DISTINCT 'created' FROM crm.create_shop('back', 'sales', 'who', 'at', 'yen', zone => 'Asia/Tokyo', horizon => NULL);
+SELECT crm.define_segment('back', 'a', 'orders > 1'), crm.define_segment('back', 'b', 'orders > 2');
+CALL crm.refresh('back', '2026-02-05');
+CALL crm.refresh('back', '2026-02-25');
+SELECT crm.drop_segment('back', 'a');
+CALL crm.rebuild('back', '2026-02-10');
+SELECT crm.segment_size('back', 'b') = crm.segment_size('back', 'b', '2026-02-10') AS known;
+SELECT crm.segment_set_of('back', 'b', '2026-02-20');
+
+-- a part of a condition may fail where the condition does not
+SELECT crm.define_segment('back', 'guarded', 'orders > 1 AND 10 / (orders - 1) > 1') > 0 AS is_evaluated;
+SELECT e.* FROM (SELECT customer_id FROM back.customer WHERE orders = 1 ORDER BY 1 LIMIT 1) AS c,
+     crm.explain_membership('back', 'guarded', c.customer_id) AS e;
+
 -- every column has a comment, and everything goes with the shop
 SELECT c.relname, a.attname
 FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace IN ('店'::regnamespace, 'mails'::regnamespace) AND c.relkind IN ('r', 'v')
       AND (obj_description(c.oid, 'pg_class') IS NULL OR col_description(c.oid, a.attnum) IS NULL);
-SELECT crm.drop_shop('店'), crm.drop_shop('mails');
+SELECT crm.drop_shop('店'), crm.drop_shop('mails'), crm.drop_shop('back');
 SELECT count(*) FROM pg_namespace WHERE nspname IN ('店', 'mails');
 DROP TABLE sales, browsed, person, plan;
 DROP FUNCTION refused;

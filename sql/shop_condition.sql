@@ -52,6 +52,10 @@ FROM unnest(ARRAY[
     'checked.careless(customer_id)', 'last_order_at < now()', 'last_order_at < transaction_timestamp()', 'last_order_at < current_timestamp', 'as_of_date = current_date',
     'last_order_at < localtimestamp(0)', 'age(last_order_at) > ''1 day''', 'age(last_order_at::timestamp) > ''1 day''', 'last_order_at < ''now''', 'as_of_date = date ''Today''', 'as_of_date IN (''2026-01-01'', ''yesterday'')',
     'as_of_date = ANY (''{today}'')', 'as_of_date <@ ''[yesterday,)''::daterange', 'EXISTS (SELECT FROM checked.category WHERE bought_at > ''today'')', 'segment = current_user', 'segment = user', 'segment = session_user', 'segment = current_setting(''x.y'')',
+    'pg_current_snapshot() IS NULL', 'txid_current_snapshot() IS NULL', 'pg_current_xact_id_if_assigned() IS NULL', 'inet_client_port() = orders', 'inet_server_addr() IS NULL',
+    'pg_postmaster_start_time() > as_of', 'pg_trigger_depth() > 0', 'has_table_privilege(''checked.secret'', ''SELECT'')', 'pg_has_role(''postgres'', ''USAGE'')', 'row_security_active(''checked.secret'')',
+    'table_to_xml(''checked.secret'', true, true, '''')::text > ''''', 'query_to_xml(''SELECT 1'', true, true, '''')::text > ''''', 'cursor_to_xml(''c'', 1, true, true, '''')::text > ''''',
+    'schema_to_xml(''checked'', true, true, '''')::text > ''''', 'database_to_xml(true, true, '''')::text > ''''', 'database_to_xmlschema(true, true, '''')::text > ''''',
     'EXISTS (SELECT FROM checked.category FOR UPDATE)', 'EXISTS (WITH x AS (DELETE FROM checked.secret RETURNING 1) SELECT FROM x)', 'EXISTS (SELECT 1 INTO y)', 'orders / (1 / 0) > 1']) AS c (condition), place(c.condition) AS p;
 -- as a client sees it
 SELECT crm.check_condition('checked.row_source', 'orders > 1 AND random() < 0.5');

@@ -24,6 +24,9 @@ DROP TABLE ladders;
 SELECT name, tier_label_ja(name, tier_ladder('{gold,black}', '{10,20}')) AS published, tier_label_ja(name, tier_ladder('{gold,black}', '{10,20}', '{金,黒}')) AS own,
        tier_rank(name, tier_ladder('{gold,black}', '{10,20}')) AS rank, tier_rank(name, tier_ladder()) AS rank_from_0
 FROM unnest('{gold,black,other,NULL}'::text[]) AS name;
+-- arrays that count from elsewhere say the same
+SELECT name, tier_rank(name, ladder), tier_label_ja(name, ladder), (tier(15, ladder)).tier
+FROM unnest('{a,b,c,NULL}'::text[]) AS name, CAST(ROW('[0:2]={a,b,c}', '[-3:-1]={0,10,20}', '[5:7]={い,ろ,は}') AS tier_ladder) AS ladder;
 
 -- ranks that hold for a calendar year
 CREATE TABLE customers (name text, h history);

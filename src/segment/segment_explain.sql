@@ -38,10 +38,16 @@ BEGIN
         part := of_condition.part;
         depth := of_condition.depth;
         expression := of_condition.expression;
-        EXECUTE format(E'SELECT (%s\n), %s FROM %s AS customer', of_condition.expression,
+        EXECUTE format('SELECT %s FROM %s AS customer',
                        coalesce((SELECT string_agg(format('%L || coalesce(customer.%I::text, ''NULL'')', c || ' = ', c), ' || '', '' || ')
                                  FROM unnest(of_condition.columns) AS c WHERE c <> 'history'), 'NULL'), rows)
-        INTO holds, values_now USING customer;
+        INTO values_now USING customer;
+        BEGIN -- another part may have kept this one from being evaluated at all
+            EXECUTE format(E'SELECT (%s\n) FROM %s AS customer', of_condition.expression, rows) INTO holds USING customer;
+        EXCEPTION WHEN OTHERS THEN
+            holds := NULL;
+            values_now := concat_ws('; ', values_now, 'error: ' || SQLERRM);
+        END;
         RETURN NEXT;
     END LOOP;
 END $$;
@@ -54,5 +60,5 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION crm.explain_membership(name, text, text) IS
-'Which part of the condition of a shop''s segment holds for a customer, with the values it reads, as they are now: one row for the whole condition and for each part of AND, OR and NOT, with its depth; holds is NULL where it is unknown because a value is NULL, and where there is no such customer. Of a set of segments: one row for it and for each of its parts, with whether the customer was in it at the last refresh. It runs the condition, so only the owner of the shop may ask. Errors: 42704 no such shop or segment, 42501 not the owner itself, and those of reading the customer or of the condition.';
+'Which part of the condition of a shop''s segment holds for a customer, with the values it reads, as they are now: one row for the whole condition and for each part of AND, OR and NOT, with its depth; holds is NULL where it is unknown because a value is NULL, where there is no such customer, and where the part fails by itself: values_now ends with the error then. Of a set of segments: one row for it and for each of its parts, with whether the customer was in it at the last refresh. It runs the condition, so only the owner of the shop may ask. Errors: 42704 no such shop or segment, 42501 not the owner itself, and those of reading the customer.';
 COMMENT ON FUNCTION crm.explain_membership(name, text, anyelement) IS 'The same for customers of any type.';

@@ -63,7 +63,9 @@ DECLARE
     result crm.idset;
 BEGIN
     PERFORM crm.check_shop_exists(shop);
-    EXECUTE format('SELECT o.members, o.known_since, (SELECT max(x.day) FROM %1$I.segment_set AS x) AS today '
+    EXECUTE format('SELECT o.members, o.known_since, (SELECT coalesce(max(x.day) FILTER (WHERE d.segment IS NOT NULL), max(x.day)) '
+                   'FROM %1$I.segment_set AS x LEFT JOIN %1$I.segment_definition AS d ' -- a dropped one has the day of its end
+                   'ON d.segment = x.segment AND d.ended_at IS NULL) AS today '
                    'FROM %1$I.segment_set AS o WHERE o.segment = $1', shop)
     INTO known USING segment;
     IF known.known_since IS NULL THEN

@@ -122,6 +122,52 @@ END $drop$;
 COMMENT ON FUNCTION crm.drop_capture_trigger(name, regclass, name) IS
 'Removes a trigger of a shop from a table, which may be another''s; a warning where that cannot be. A part of crm.create_shop.';
 
+-- Changes of values that no trigger sees. Rewriting a table with the same values, as VACUUM FULL does, leaves its columns
+-- in the catalog alone; a column whose values are changed has a new row there. That has a new version for other reasons,
+-- too: a right on a column, a default. A restored table is another one, whose columns are as they were.
+CREATE FUNCTION crm.order_columns(orders regclass) RETURNS jsonb
+    LANGUAGE sql STABLE STRICT
+BEGIN ATOMIC
+    SELECT pg_catalog.jsonb_build_object(
+        'table', a.attrelid::bigint, 'file', pg_catalog.pg_relation_filenode(a.attrelid)::bigint,
+        'columns', pg_catalog.jsonb_object_agg(a.attnum, pg_catalog.format('%I %s', a.attname, pg_catalog.format_type(a.atttypid, NULL))),
+        'versions', pg_catalog.jsonb_object_agg(a.attnum, a.xmin::text))
+    FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = order_columns.orders AND a.attnum > 0 AND NOT a.attisdropped
+    GROUP BY a.attrelid;
+END;
+
+COMMENT ON FUNCTION crm.order_columns(regclass) IS
+'What tells whether DDL changed the values of a table: its OID and that of its file, name and type of each column, and the version of its row in the catalog. A part of crm.refresh.';
+
+CREATE FUNCTION crm.were_columns_changed(before jsonb, after jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+RETURN NOT after->'columns' OPERATOR(pg_catalog.@>) (before->'columns')
+       OR (after->'table' = before->'table' AND after->'file' <> before->'file'
+           AND NOT after->'versions' OPERATOR(pg_catalog.@>) (before->'versions'));
+
+COMMENT ON FUNCTION crm.were_columns_changed(jsonb, jsonb) IS
+'Whether columns that crm.order_columns saw before may hold other values after, though no row was written: one was dropped, renamed, or got another type, or the table was rewritten and the catalog has one of them anew. More columns are no change. NULL where either is not known. A part of crm.refresh.';
+
+CREATE FUNCTION crm.check_columns(s crm.shop) RETURNS text
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    before jsonb;
+    after jsonb;
+BEGIN
+    EXECUTE format('SELECT c.columns_read, crm.order_columns(c.captured) FROM %I.scoring AS c', s.shop) INTO before, after;
+    IF crm.were_columns_changed(before, after) THEN
+        RETURN 'the table of orders was rewritten or its columns changed';
+    ELSIF before IS DISTINCT FROM after THEN
+        EXECUTE format('UPDATE %I.scoring SET columns_read = $1', s.shop) USING after;
+    END IF;
+    RETURN NULL;
+END $$;
+
+COMMENT ON FUNCTION crm.check_columns(crm.shop) IS
+'Whether DDL may have changed the values of a shop''s orders since the last refresh, and why; NULL where it did not: what is there is remembered then. A part of crm.refresh.';
+
 CREATE FUNCTION crm.check_capture(s crm.shop) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$

@@ -222,7 +222,8 @@ BEGIN
             typical_since date,
             known_since date,
             is_stale boolean NOT NULL DEFAULT false,
-            captured regclass
+            captured regclass,
+            columns_read jsonb
         );
         CREATE TABLE %1$I.segment_label (
             segment text PRIMARY KEY,
@@ -284,7 +285,8 @@ BEGIN
             "typical_since": "The day that they were found on; once a month.",
             "known_since": "First day from which changes of answers are noted.",
             "is_stale": "Whether settings have changed since the last scoring.",
-            "captured": "The table of orders whose triggers note changes for the shop; NULL with capture by compare."}],
+            "captured": "The table of orders whose triggers note changes for the shop; NULL with capture by compare.",
+            "columns_read": "The columns that this table had at the last refresh, to notice DDL that changes values: see crm.order_columns."}],
         "segment_label": ["Labels of the segments.", {
             "segment": "Name of the segment.",
             "label": "English label.",

@@ -159,13 +159,23 @@ const char *clock_at(Node *node, const expression_check *check) {
     return nullptr;
 }
 
-// Functions that PostgreSQL calls stable, because they are within one query.
+bool asks_for_rights(Oid function) {
+    const char *name = function < FirstNormalObjectId ? get_func_name(function) : nullptr;
+    const std::string_view asked(name != nullptr ? name : "");
+    return asked == "pg_has_role" || (asked.starts_with("has_") && asked.ends_with("_privilege"));
+}
+
+// Functions that PostgreSQL calls stable, because they are within one query: they tell of the session, of the server,
+// or of what some table holds by now. Those that take a query as text are volatile anyway. 'now'::text::timestamptz is
+// the clock too, and cannot be seen: no function and no literal of a time is in it.
 bool depends_on_session(Oid function) {
     constexpr Oid all[] = {F_NOW,
                            F_TRANSACTION_TIMESTAMP,
                            F_STATEMENT_TIMESTAMP,
                            F_AGE_TIMESTAMPTZ,
                            F_AGE_TIMESTAMP,
+                           F_AGE_XID,
+                           F_MXID_AGE,
                            F_CURRENT_USER,
                            F_SESSION_USER,
                            F_GETPGUSERNAME,
@@ -173,11 +183,38 @@ bool depends_on_session(Oid function) {
                            F_CURRENT_SETTING_TEXT_BOOL,
                            F_CURRENT_SCHEMA,
                            F_CURRENT_SCHEMAS,
+                           F_GET_CURRENT_TS_CONFIG,
+                           F_PG_CLIENT_ENCODING,
                            F_PG_BACKEND_PID,
+                           F_PG_MY_TEMP_SCHEMA,
+                           F_PG_IS_OTHER_TEMP_SCHEMA,
+                           F_PG_TRIGGER_DEPTH,
+                           F_ROW_SECURITY_ACTIVE_OID,
+                           F_ROW_SECURITY_ACTIVE_TEXT,
                            F_INET_CLIENT_ADDR,
+                           F_INET_CLIENT_PORT,
+                           F_INET_SERVER_ADDR,
+                           F_INET_SERVER_PORT,
+                           F_PG_CONF_LOAD_TIME,
+                           F_PG_POSTMASTER_START_TIME,
                            F_TXID_CURRENT,
-                           F_PG_CURRENT_XACT_ID};
-    return std::ranges::find(all, function) != std::end(all);
+                           F_TXID_CURRENT_IF_ASSIGNED,
+                           F_TXID_CURRENT_SNAPSHOT,
+                           F_PG_CURRENT_XACT_ID,
+                           F_PG_CURRENT_XACT_ID_IF_ASSIGNED,
+                           F_PG_CURRENT_SNAPSHOT,
+                           F_PG_RELATION_FILENODE,
+                           F_PG_RELATION_FILEPATH,
+                           F_TABLE_TO_XML,
+                           F_TABLE_TO_XMLSCHEMA,
+                           F_TABLE_TO_XML_AND_XMLSCHEMA,
+                           F_SCHEMA_TO_XML,
+                           F_SCHEMA_TO_XMLSCHEMA,
+                           F_SCHEMA_TO_XML_AND_XMLSCHEMA,
+                           F_DATABASE_TO_XML,
+                           F_DATABASE_TO_XMLSCHEMA,
+                           F_DATABASE_TO_XML_AND_XMLSCHEMA};
+    return std::ranges::find(all, function) != std::end(all) || asks_for_rights(function);
 }
 
 // Also notes stable functions of users, which may read tables.

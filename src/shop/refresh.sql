@@ -205,6 +205,7 @@ BEGIN
     END IF;
     EXECUTE format('SELECT concat_ws('': '', a.reason, a.detail) FROM %I.attention AS a ORDER BY a.noted_at LIMIT 1', s.shop)
     INTO reason;
+    reason := coalesce(reason, crm.check_columns(s));
     IF reason IS NULL AND r.batches = 0 AND r.waiting > changes_worth_a_pass
        AND r.waiting * orders_per_change > crm.estimated_rows(to_regclass(s.orders)) THEN
         reason := format('cheaper than to apply %s changes', r.waiting);
@@ -454,6 +455,7 @@ DECLARE
     stored text;
     statement text;
 BEGIN
+    EXECUTE format('UPDATE %I.scoring SET columns_read = crm.order_columns(captured)', s.shop);
     EXECUTE format('SELECT NOT EXISTS (SELECT FROM %I.customer_history)', s.shop) INTO is_first;
     -- Who has another answer than the stored one differs, whatever the orders say.
     stored := format('SELECT g.customer_id, g.tid, CASE WHEN a.score IS NOT DISTINCT FROM g.score '

@@ -27,12 +27,13 @@ CREATE FUNCTION crm.tier(history crm.history, period crm.calendar, as_of timesta
 CREATE FUNCTION crm.tier_label_ja(tier text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN CASE tier WHEN 'platinum' THEN 'プラチナ' WHEN 'gold' THEN 'ゴールド' WHEN 'silver' THEN 'シルバー' WHEN 'bronze' THEN 'ブロンズ' END;
+-- [:] counts from 1, whatever the bounds of the array.
 CREATE FUNCTION crm.tier_label_ja(tier text, ladder crm.tier_ladder) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN coalesce((ladder).labels_ja[pg_catalog.array_position((ladder).names, tier)], crm.tier_label_ja(tier), tier);
+    RETURN coalesce(((ladder).labels_ja[:])[pg_catalog.array_position((ladder).names[:], tier)], crm.tier_label_ja(tier), tier);
 CREATE FUNCTION crm.tier_rank(tier text, ladder crm.tier_ladder) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN coalesce(pg_catalog.array_position((ladder).names, tier), ((ladder).thresholds[1] <= 0)::integer, 0);
+    RETURN coalesce(pg_catalog.array_position((ladder).names[:], tier), (((ladder).thresholds[:])[1] <= 0)::integer, 0);
 
 COMMENT ON FUNCTION crm.tier_ladder() IS
 'The published ladder, in yen a year: platinum from 300,000, gold from 100,000, silver from 30,000, bronze from 0.';

@@ -179,6 +179,35 @@ like(refusal_of($node, $refresh), qr/^(22003|42804): /,
 sql('DELETE FROM orders WHERE customer = 5000000000');
 is_whole('which goes when they do', entries => $channels);
 
+# Values change without any row being written.
+sql('ALTER TABLE orders ADD paid numeric; UPDATE orders SET paid = id');
+is_whole('another column', entries => $channels);
+for my $change (
+    'ALTER TABLE orders ALTER total TYPE numeric(20, 3) USING total / 100.0',
+    q{ALTER TABLE orders ALTER at TYPE timestamptz USING at + interval '1 day'},
+    'ALTER TABLE orders DROP total; ALTER TABLE orders ADD total numeric(20, 3)',
+    'ALTER TABLE orders RENAME total TO other; ALTER TABLE orders RENAME paid TO total; '
+        . 'ALTER TABLE orders RENAME other TO paid')
+{
+    sql($change);
+    is_whole($change, entries => $channels);
+    like(last_note(), qr/^all orders read: the table of orders was rewritten or its columns changed$/,
+        'which read all orders');
+    $node->safe_psql('postgres', $refresh);
+    is(last_note(), '', 'once');
+}
+for my $change (
+    'VACUUM FULL orders',
+    'ALTER TABLE orders ADD token float8 DEFAULT random()',
+    'CREATE INDEX ON orders (total)',
+    'GRANT SELECT (total) ON orders TO PUBLIC')
+{
+    sql($change);
+    sql('UPDATE orders SET total = total + 1 WHERE id % 9 = 0');
+    is_whole($change, entries => $channels);
+    is(last_note(), '', 'from the changes alone');
+}
+
 for my $change ('ALTER TABLE orders DISABLE TRIGGER USER', 'DROP TRIGGER crm_update_shop ON orders',
     'DO $$ DECLARE t name; BEGIN FOR t IN SELECT tgname FROM pg_trigger
         WHERE NOT tgisinternal LOOP EXECUTE format($f$DROP TRIGGER %I ON orders$f$, t); END LOOP; END $$')
