@@ -86,7 +86,7 @@ for my $statement (@long)
     is((split /\n/, $session->{output})[-1], $expected, 'and the session works on');
 }
 finish_ending($ending);
-cmp_ok($cancelled, '>', 10, "$cancelled statements were cancelled");
+cmp_ok($cancelled, '>', 3, "$cancelled statements were cancelled");
 
 $ending = start_ending('terminate');
 my $terminated = 0;
@@ -98,7 +98,7 @@ for my $statement (map { ($_) x (2 * $factor) } @long)
     fail("$statement: @errors") if @errors;
 }
 finish_ending($ending);
-cmp_ok($terminated, '>', 10, "$terminated sessions were terminated");
+cmp_ok($terminated, '>', 3, "$terminated sessions were terminated");
 $node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM pg_ls_tmpdir()') or fail('temporary files are left');
 
 sub is_whole
