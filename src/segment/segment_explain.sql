@@ -44,7 +44,10 @@ BEGIN
         INTO values_now USING customer;
         BEGIN -- another part may have kept this one from being evaluated at all
             EXECUTE format(E'SELECT (%s\n) FROM %s AS customer', of_condition.expression, rows) INTO holds USING customer;
-        EXCEPTION WHEN OTHERS THEN
+        EXCEPTION
+        WHEN insufficient_resources OR operator_intervention OR system_error THEN
+            RAISE;
+        WHEN OTHERS THEN
             holds := NULL;
             values_now := concat_ws('; ', values_now, 'error: ' || SQLERRM);
         END;

@@ -73,10 +73,10 @@ COMMENT ON FUNCTION crm.note_sql(name, text, text, text, text, text) IS
 CREATE FUNCTION crm.rfm_map_digest(map name) RETURNS text
     LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT pg_catalog.md5(pg_catalog.concat(
+    SELECT pg_catalog.hashtextextended(pg_catalog.concat(
                (SELECT m FROM crm.rfm_map AS m WHERE m.map = rfm_map_digest.map),
                (SELECT pg_catalog.string_agg(r::text, ',' ORDER BY r.position) FROM crm.rfm_map_rule AS r
-                WHERE r.map = rfm_map_digest.map)));
+                WHERE r.map = rfm_map_digest.map)), 0)::text;
 END;
 
 COMMENT ON FUNCTION crm.rfm_map_digest(name) IS 'Changes when the map does. A part of crm.refresh.';
