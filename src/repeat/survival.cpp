@@ -174,7 +174,10 @@ void mark_riskiest(std::span<renewal_row> rows, std::int32_t riskiest, memory &i
     for (renewal_row &each : rows)
         if (each.cancelled > 0)
             by_risk.push_back(&each);
-    std::ranges::stable_sort(by_risk, std::greater{}, [](const renewal_row *row) { return surely_at_least(*row); });
+    std::ranges::sort(by_risk, [](const renewal_row *a, const renewal_row *b) { // of equals, the earlier delivery first
+        const double risk = surely_at_least(*a), other = surely_at_least(*b);
+        return risk > other || (risk == other && a < b);
+    });
     by_risk.resize(std::min<std::size_t>(by_risk.size(), static_cast<std::size_t>(riskiest)));
     for (renewal_row *each : by_risk)
         each->riskiest = true;
