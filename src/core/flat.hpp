@@ -21,6 +21,10 @@ static_assert(sizeof(flat_head) == 16);
     throw error(invalid_parameter_value, "invalid aggregate state", detail, "Only aggregates call this function.");
 }
 
+[[noreturn]] inline void throw_foreign_state(byte_span state) {
+    throw_invalid_state({"The ", state.size(), " bytes are no state of this aggregate."});
+}
+
 // The head of a state of the kind wanted, whose items all lie within the bytes. A state of zeros is an empty one.
 inline flat_head check_flat(byte_span state, char kind, std::size_t item_bytes, std::size_t fixed_bytes = 0) {
     flat_head head{};
@@ -33,7 +37,24 @@ inline flat_head check_flat(byte_span state, char kind, std::size_t item_bytes, 
     if (state.size() < front || head.kind != static_cast<std::uint8_t>(kind) ||
         head.version != flat_head::current_version || head.scale > max_scale ||
         (item_bytes > 0 && head.count > (state.size() - front) / item_bytes))
-        throw_invalid_state({"The ", state.size(), " bytes are no state of this aggregate."});
+        throw_foreign_state(state);
+    return head;
+}
+
+// The head of a state that is one value of a fixed size: its count is 1, or 0 where nothing was stored yet.
+inline flat_head check_flat_value(byte_span state, char kind, std::size_t bytes) {
+    const flat_head head = check_flat(state, kind, 0, bytes);
+    const auto is_zero = [](std::byte each) { return each == std::byte{}; };
+    if (head.count > 1 || (head.count == 0 && !std::ranges::all_of(state, is_zero)))
+        throw_foreign_state(state);
+    return head;
+}
+
+// The head of such a state when its value is stored.
+inline flat_head check_stored_flat_value(byte_span state, char kind, std::size_t bytes) {
+    const flat_head head = check_flat_value(state, kind, bytes);
+    if (head.count == 0)
+        throw_foreign_state(state);
     return head;
 }
 

@@ -56,7 +56,7 @@ lived lived_by(purchases of, timestamp as_of) {
 }
 
 ltv ltv::read(byte_span state) {
-    const flat_head head = check_flat(state, kind, 0, sizeof(stored_ltv));
+    const flat_head head = check_stored_flat_value(state, kind, sizeof(stored_ltv));
     const auto stored = load<stored_ltv>(state.data() + sizeof head);
     ltv found{.as_of = {stored.as_of}, .scale = head.scale, .customers = stored.customers, .orders = stored.orders};
     found.revenue = wide(stored.revenue_high, stored.revenue_low);
@@ -69,7 +69,7 @@ ltv ltv::read(byte_span state) {
 }
 
 ltv ltv::read(byte_span state, timestamp as_of) {
-    if (check_flat(state, kind, 0, sizeof(stored_ltv)).count == 0)
+    if (check_flat_value(state, kind, sizeof(stored_ltv)).count == 0)
         return {.as_of = as_of};
     const ltv found = read(state);
     if (found.as_of != as_of)

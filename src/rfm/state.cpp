@@ -76,7 +76,7 @@ std::size_t append_members(std::span<std::byte> state, std::size_t count, int sc
 } // namespace
 
 running running::read(byte_span state) {
-    const flat_head head = check_flat(state, running_kind, 0, sizeof(stored_running));
+    const flat_head head = check_stored_flat_value(state, running_kind, sizeof(stored_running));
     const auto stored = load<stored_running>(state.data() + sizeof head);
     running found{.over = {{stored.as_of}, {stored.since}},
                   .last_purchase = {stored.last_purchase},
@@ -91,7 +91,7 @@ running running::read(byte_span state) {
 }
 
 running running::read(byte_span state, const window &in) {
-    if (check_flat(state, running_kind, 0, sizeof(stored_running)).count == 0)
+    if (check_flat_value(state, running_kind, sizeof(stored_running)).count == 0)
         return {.over = in};
     const running found = read(state);
     if (found.over.as_of != in.as_of)

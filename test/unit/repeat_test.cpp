@@ -1,5 +1,6 @@
 #include "support.hpp"
 
+#include "core/flat.hpp"
 #include "repeat/funnel.hpp"
 #include "repeat/ltv.hpp"
 #include "repeat/repeat.hpp"
@@ -320,6 +321,14 @@ TEST(RepeatStates, GarbageIsRefusedOrSurvived) {
             all.customer_years();
         });
     }
+    // One that is empty where it is merged into, and full where it is read, would merge differently in the two orders.
+    bytes lives(ltv::state_bytes);
+    EXPECT_ERROR(ltv::read(lives), invalid_parameter_value);
+    EXPECT_EQ(ltv::read(lives, at_day(1)).customers, 0);
+    ltv{.as_of = at_day(1), .customers = 1, .orders = 1, .revenue = 5}.write(lives);
+    store(lives.data() + offsetof(flat_head, count), std::uint64_t{0});
+    EXPECT_ERROR(ltv::read(lives), invalid_parameter_value);
+    EXPECT_ERROR(ltv::read(lives, at_day(1)), invalid_parameter_value);
 }
 
 } // namespace

@@ -1,5 +1,6 @@
 #include "support.hpp"
 
+#include "core/flat.hpp"
 #include "rfm/state.hpp"
 
 #include <limits>
@@ -223,6 +224,12 @@ TEST(RfmStates, GarbageIsRefusedOrSurvived) {
     bytes customer = new_running();
     accumulate(customer, {at_day(1), at_day(0)}, at_day(1), {5, 2});
     EXPECT_ERROR(quantile_bands(heap(), customer), invalid_parameter_value);
+
+    // One that is empty where it is merged into, and full where it is read, would merge differently in the two orders.
+    store(customer.data() + offsetof(flat_head, count), std::uint64_t{0});
+    EXPECT_ERROR(running::read(customer), invalid_parameter_value);
+    EXPECT_ERROR(running::read(customer, {at_day(1), at_day(0)}), invalid_parameter_value);
+    EXPECT_ERROR(running::read(new_running()), invalid_parameter_value);
 }
 
 } // namespace
