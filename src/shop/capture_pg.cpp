@@ -5,6 +5,7 @@
 #include "bridge/acting.hpp"
 #include "bridge/function.hpp"
 #include "shop/entries_pg.hpp"
+#include "shop/schema_pg.hpp"
 
 extern "C" {
 #include <access/heapam.h>
@@ -12,7 +13,6 @@ extern "C" {
 #include <access/tableam.h>
 #include <access/xact.h>
 #include <catalog/namespace.h>
-#include <catalog/pg_namespace.h>
 #include <catalog/pg_type.h>
 #include <commands/trigger.h>
 #include <executor/spi.h>
@@ -67,15 +67,6 @@ void forget_captures_of(Datum, Oid relation) {
 }
 
 void forget_all_captures(Datum, int, uint32) { forget_captures_of(Datum{0}, InvalidOid); }
-
-Oid owner_of_schema(NameData &name) {
-    HeapTuple schema = SearchSysCache1(NAMESPACENAME, NameGetDatum(&name));
-    if (!HeapTupleIsValid(schema))
-        return InvalidOid;
-    const Oid owner = reinterpret_cast<Form_pg_namespace>(GETSTRUCT(schema))->nspowner;
-    ReleaseSysCache(schema);
-    return owner;
-}
 
 // Runs work as the owner of a shop, with the settings that refreshes have, in a subtransaction. Returns the message of
 // an error in the current memory context, null without one.
@@ -194,7 +185,7 @@ void find_out_as_owner(capture *of) {
     of->queue = InvalidOid;
     of->complaint = nullptr;
     of->reader = {};
-    of->owner = owner_of_schema(of->shop);
+    of->owner = schema::named(of->shop).owner;
     of->is_current = of->in_use = true;
     of->is_found = false;
     const MemoryContext caller = MemoryContextSwitchTo(of->memory);

@@ -2,12 +2,12 @@
 // done in each of them says src/shop/refresh.sql.
 #include "bridge/acting.hpp"
 #include "bridge/function.hpp"
+#include "shop/schema_pg.hpp"
 
 extern "C" {
 #include <access/htup_details.h>
 #include <access/xact.h>
 #include <catalog/namespace.h>
-#include <catalog/pg_namespace.h>
 #include <catalog/pg_type.h>
 #include <executor/spi.h>
 #include <nodes/parsenodes.h>
@@ -21,28 +21,23 @@ using namespace crm::bridge;
 
 namespace {
 
-// The schema of a shop says whose it is, and its OID is what refreshes lock.
-struct shop_schema {
+// The OID of the schema is what refreshes lock.
+struct refreshed_shop {
     NameData name;
-    Oid id;
-    Oid owner;
+    shop::schema schema;
 };
 
-shop_schema shop_argument(FunctionCallInfo fcinfo) {
+refreshed_shop shop_argument(FunctionCallInfo fcinfo) {
     if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
         ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("shop and as_of must not be NULL")));
-    shop_schema shop{.name = *PG_GETARG_NAME(0), .id = InvalidOid, .owner = InvalidOid};
-    HeapTuple schema = SearchSysCache1(NAMESPACENAME, NameGetDatum(&shop.name));
-    if (!HeapTupleIsValid(schema))
+    refreshed_shop shop{.name = *PG_GETARG_NAME(0), .schema = shop::schema::named(*PG_GETARG_NAME(0))};
+    if (!OidIsValid(shop.schema.id))
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("shop \"%s\" does not exist", NameStr(shop.name)),
                         errhint("SELECT shop FROM crm.shop lists the shops, crm.create_shop makes one.")));
-    shop.id = reinterpret_cast<Form_pg_namespace>(GETSTRUCT(schema))->oid;
-    shop.owner = reinterpret_cast<Form_pg_namespace>(GETSTRUCT(schema))->nspowner;
-    ReleaseSysCache(schema);
-    if (!has_privs_of_role(GetUserId(), shop.owner))
+    if (!has_privs_of_role(GetUserId(), shop.schema.owner))
         ereport(ERROR,
                 (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be owner of shop \"%s\"", NameStr(shop.name)),
-                 errhint("The shop belongs to \"%s\".", GetUserNameFromId(shop.owner, false))));
+                 errhint("The shop belongs to \"%s\".", GetUserNameFromId(shop.schema.owner, false))));
     return shop;
 }
 
@@ -56,22 +51,20 @@ void select_as(Oid owner, const char *query, int arguments, Oid *types, Datum *v
     as_owner.end();
 }
 
-std::int64_t start_run(const shop_schema &shop, const char *kind, Datum as_of) {
+std::int64_t start_run(const refreshed_shop &shop, const char *kind, Datum as_of) {
     Oid types[] = {NAMEOID, TEXTOID, TIMESTAMPTZOID};
     Datum values[] = {NameGetDatum(&shop.name), CStringGetTextDatum(kind), as_of};
-    select_as(shop.owner, "SELECT crm.start_run($1, $2, $3)", 3, types, values);
+    select_as(shop.schema.owner, "SELECT crm.start_run($1, $2, $3)", 3, types, values);
     bool null;
     return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
 }
 
 // Whose the shop is may change between two transactions: what it runs from then on is the new owner's.
-void check_owner(const shop_schema &shop) {
-    HeapTuple schema = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(shop.id));
-    if (!HeapTupleIsValid(schema))
+void check_owner(const refreshed_shop &shop) {
+    const Oid owner = shop::schema::numbered(shop.schema.id).owner;
+    if (!OidIsValid(owner))
         return; // the step says what is missing
-    const Oid owner = reinterpret_cast<Form_pg_namespace>(GETSTRUCT(schema))->nspowner;
-    ReleaseSysCache(schema);
-    if (owner != shop.owner)
+    if (owner != shop.schema.owner)
         ereport(ERROR,
                 (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                  errmsg("owner of shop \"%s\" changed while it was being refreshed", NameStr(shop.name)),
@@ -90,11 +83,11 @@ const char *text_of_column(int column, MemoryContext in) {
     return text == nullptr ? "" : MemoryContextStrdup(in, text);
 }
 
-step_result run_step(const shop_schema &shop, std::int64_t run, MemoryContext in) {
+step_result run_step(const refreshed_shop &shop, std::int64_t run, MemoryContext in) {
     Oid types[] = {INT8OID};
     Datum values[] = {Int64GetDatum(run)};
-    select_as(shop.owner, "SELECT s.more, s.code, s.message, s.detail, s.hint FROM crm.run_step($1) AS s", 1, types,
-              values);
+    select_as(shop.schema.owner, "SELECT s.more, s.code, s.message, s.detail, s.hint FROM crm.run_step($1) AS s", 1,
+              types, values);
     return {.more = *text_of_column(1, in) == 't',
             .sqlstate = text_of_column(2, in),
             .message = text_of_column(3, in),
@@ -116,7 +109,7 @@ bool may_commit(FunctionCallInfo fcinfo) {
            !castNode(CallContext, fcinfo->context)->atomic;
 }
 
-void run_to_end(const shop_schema &shop, const char *kind, Datum as_of, bool committing) {
+void run_to_end(const refreshed_shop &shop, const char *kind, Datum as_of, bool committing) {
     MemoryContext texts = AllocSetContextCreate(CurrentMemoryContext, "pg_crm refresh", ALLOCSET_SMALL_SIZES);
     SPI_connect_ext(committing ? SPI_OPT_NONATOMIC : 0);
     const std::int64_t run = start_run(shop, kind, as_of);
@@ -136,12 +129,12 @@ void run_to_end(const shop_schema &shop, const char *kind, Datum as_of, bool com
         raise_failure(step);
 }
 
-Datum lock_key(const shop_schema &shop) { // as crm.shop_lock says it
+Datum lock_key(const refreshed_shop &shop) { // as crm.shop_lock says it
     constexpr std::int64_t magic = 6517357;
-    return Int64GetDatum(magic << 32 | shop.id);
+    return Int64GetDatum(magic << 32 | shop.schema.id);
 }
 
-[[noreturn]] void raise_running(const shop_schema &shop) {
+[[noreturn]] void raise_running(const refreshed_shop &shop) {
     ereport(ERROR,
             (errcode(ERRCODE_OBJECT_IN_USE), errmsg("shop \"%s\" is being refreshed already", NameStr(shop.name)),
              errhint("crm.refresh_run shows how far it is.")));
@@ -149,7 +142,7 @@ Datum lock_key(const shop_schema &shop) { // as crm.shop_lock says it
 }
 
 // A lock of the session outlives the commits between the batches, so it has to be given back whatever happens.
-void run_locked(const shop_schema &shop, const char *kind, Datum as_of) {
+void run_locked(const refreshed_shop &shop, const char *kind, Datum as_of) {
     if (!DatumGetBool(DirectFunctionCall1(pg_try_advisory_lock_int8, lock_key(shop))))
         raise_running(shop);
     PG_TRY();
@@ -160,7 +153,7 @@ void run_locked(const shop_schema &shop, const char *kind, Datum as_of) {
 }
 
 Datum run_shop(FunctionCallInfo fcinfo, const char *kind) {
-    const shop_schema shop = shop_argument(fcinfo);
+    const refreshed_shop shop = shop_argument(fcinfo);
     const Datum as_of = PG_GETARG_DATUM(1);
     if (may_commit(fcinfo)) {
         run_locked(shop, kind, as_of);
