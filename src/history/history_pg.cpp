@@ -2,10 +2,10 @@
 #include "history/datum.hpp"
 
 #include "bridge/hex.hpp"
+#include "bridge/ordering.hpp"
 #include "bridge/rows.hpp"
 
 extern "C" {
-#include <common/hashfn.h>
 #include <libpq/pqformat.h>
 #include <utils/rangetypes.h>
 #include <utils/typcache.h>
@@ -30,35 +30,8 @@ CRM_ENTRY(crm_history_send) {
     return PointerGetDatum(pq_endtypsend(&message));
 }
 
-namespace {
-
-// Equal histories are equal bytes; their order is that of the bytes.
-std::int32_t compare_bytes(view a, view b) {
-    const auto order =
-        std::lexicographical_compare_three_way(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
-    return order < 0 ? -1 : (order > 0 ? 1 : 0);
-}
-
-} // namespace
-
-CRM_FUNCTION(crm_history_cmp, compare_bytes)
-CRM_FUNCTION(crm_history_eq, [](view a, view b) { return compare_bytes(a, b) == 0; })
-CRM_FUNCTION(crm_history_ne, [](view a, view b) { return compare_bytes(a, b) != 0; })
-CRM_FUNCTION(crm_history_lt, [](view a, view b) { return compare_bytes(a, b) < 0; })
-CRM_FUNCTION(crm_history_le, [](view a, view b) { return compare_bytes(a, b) <= 0; })
-CRM_FUNCTION(crm_history_gt, [](view a, view b) { return compare_bytes(a, b) > 0; })
-CRM_FUNCTION(crm_history_ge, [](view a, view b) { return compare_bytes(a, b) >= 0; })
-
-CRM_ENTRY(crm_history_hash) {
-    const view h = datum<view>::get(PG_GETARG_DATUM(0));
-    return hash_any(reinterpret_cast<const unsigned char *>(h.bytes.data()), static_cast<int>(h.bytes.size()));
-}
-
-CRM_ENTRY(crm_history_hash_extended) {
-    const view h = datum<view>::get(PG_GETARG_DATUM(0));
-    return hash_any_extended(reinterpret_cast<const unsigned char *>(h.bytes.data()), static_cast<int>(h.bytes.size()),
-                             static_cast<uint64>(PG_GETARG_INT64(1)));
-}
+// Equal histories are equal bytes.
+CRM_BYTE_ORDER(crm_history)
 
 CRM_FUNCTION(crm_history_merge, history::merge)
 CRM_FUNCTION(crm_history_subtract, history::subtract)

@@ -177,6 +177,9 @@ class exponential_integral {
     double s_, z_, sum_ = 0, highest_ = 0;
 };
 
+// For what is less, integrals reach beyond the exponents that numbers have, and would have no end.
+double within_exponents(double value) { return std::max(value, 1e-300); }
+
 } // namespace
 
 rising rising_factorial(double base, double from, double to) {
@@ -231,11 +234,6 @@ departure pareto_departure(double r, double alpha, double s, double beta, double
     found.log_beta += std::log1p(last / beta);
     return found;
 }
-
-namespace {
-// For what is less, integrals reach beyond the exponents that numbers have, and would have no end.
-double within_exponents(double value) { return std::max(value, 1e-300); }
-} // namespace
 
 double scaled_exponential_integral(double s, double z) {
     exponential_integral integral(s, within_exponents(z));

@@ -64,6 +64,22 @@ bands bands_at(const rfm::measured_customers<dates> *measured, std::size_t date,
     return guarded([&] { return measured->quantiles(date, by.grades); }).value_or(by.fixed);
 }
 
+void put_measures(Datum *values, const rfm::measures &of) {
+    values[0] = Int32GetDatum(of.recency);
+    values[1] = Int32GetDatum(of.frequency);
+    values[2] = numeric_from_decimal(of.monetary);
+}
+
+void put_grades(Datum *values, bool *nulls, rfm::score of, const rfm::segment_map *map) {
+    const int segment = map == nullptr ? -1 : map->number_of(of);
+    values[0] = Int16GetDatum(of.r());
+    values[1] = Int16GetDatum(of.f());
+    values[2] = Int16GetDatum(of.m());
+    values[3] = datum<rfm::score>::put(of);
+    nulls[4] = segment < 0;
+    values[4] = nulls[4] ? Datum{0} : map->name(segment);
+}
+
 } // namespace
 
 // Arguments: query, as_of, span, bands, grades, map; where there is a key, it has as_of's place, and as_of is last.
@@ -81,19 +97,10 @@ CRM_ENTRY(crm_rfm_table) {
     customer of;
     while (guarded([&] { return measured->next(of, row); })) {
         const rfm::measures measures = measured->measures_of(row, 0);
-        const rfm::score score = rfm::grade(measures, cuts);
-        const int segment = by.map == nullptr ? -1 : by.map->number_of(score);
         rows.write([&](Datum *values, bool *nulls) {
             values[0] = customer_datum(pass, of);
-            values[1] = Int32GetDatum(measures.recency);
-            values[2] = Int32GetDatum(measures.frequency);
-            values[3] = numeric_from_decimal(measures.monetary);
-            values[4] = Int16GetDatum(score.r());
-            values[5] = Int16GetDatum(score.f());
-            values[6] = Int16GetDatum(score.m());
-            values[7] = datum<rfm::score>::put(score);
-            nulls[8] = segment < 0;
-            values[8] = nulls[8] ? Datum{0} : by.map->name(segment);
+            put_measures(values + 1, measures);
+            put_grades(values + 4, nulls + 4, rfm::grade(measures, cuts), by.map);
         });
     }
     finish(pass);

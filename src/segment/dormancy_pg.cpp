@@ -71,6 +71,22 @@ std::optional<double> p_value_of(const std::optional<segment::trend> &of) {
     return of ? std::optional(of->p_value) : std::nullopt;
 }
 
+Datum dormancy_row(FunctionCallInfo fcinfo, packed_dormancy packed) {
+    row_builder<11> row;
+    row.add(Int32GetDatum(packed.purchases));
+    row.add_number(packed.days_since);
+    row.add_number(packed.typical_days);
+    row.add_number(packed.days_overdue);
+    row.add(Int32GetDatum(packed.gaps));
+    row.add_direction(packed.gap_direction, {"narrowing", "steady", "widening"});
+    row.add_number(slope_of(packed.gap_change));
+    row.add_number(p_value_of(packed.gap_change));
+    row.add_number(std::nullopt); // p_alive: a model adds it
+    row.add_number(packed.score);
+    row.add(make_array(packed.reasons.data(), packed.reason_count, TEXTOID));
+    return row.row(fcinfo);
+}
+
 } // namespace
 
 // Arguments: history, as_of and, in the second form, typical days.
@@ -90,20 +106,7 @@ CRM_ENTRY(crm_dormancy) {
     });
     if (!found)
         PG_RETURN_NULL();
-    packed_dormancy packed = *found;
-    row_builder<11> row;
-    row.add(Int32GetDatum(packed.purchases));
-    row.add_number(packed.days_since);
-    row.add_number(packed.typical_days);
-    row.add_number(packed.days_overdue);
-    row.add(Int32GetDatum(packed.gaps));
-    row.add_direction(packed.gap_direction, {"narrowing", "steady", "widening"});
-    row.add_number(slope_of(packed.gap_change));
-    row.add_number(p_value_of(packed.gap_change));
-    row.add_number(std::nullopt); // p_alive: a model adds it
-    row.add_number(packed.score);
-    row.add(make_array(packed.reasons.data(), packed.reason_count, TEXTOID));
-    return row.row(fcinfo);
+    return dormancy_row(fcinfo, *found);
 }
 
 CRM_ENTRY(crm_signal_trend_accumulate) {
