@@ -15,7 +15,7 @@ AS $$
 DECLARE
     given crm.shop := (name, orders, NULL, customer_id, ordered_at, amount, condition, refund, refund_amount, refunded_at,
                        guest_key, channel, currency_code, currency, amount_divisor, source_zone, zone, span, bands, grades,
-                       map, tiers, tier_period, repeat_within, horizon, yearly_discount, answers_kept, capture, batch_rows);
+                       map, tiers, tier_period, repeat_within, horizon, yearly_discount, answers_kept, capture, batch_rows, NULL);
 BEGIN
     RETURN QUERY SELECT * FROM crm.change_shop(given, unset, pg_catalog.current_setting('search_path'));
 END $$;
@@ -88,6 +88,7 @@ AS $$
 DECLARE
     relation record;
 BEGIN
+    PERFORM crm.check_not_renamed(drop_shop.name);
     IF NOT EXISTS (SELECT FROM crm.shop AS s WHERE s.shop = drop_shop.name) THEN
         PERFORM crm.find_shop(drop_shop.name); -- says so
     ELSIF NOT crm.owns_shop(drop_shop.name) THEN
@@ -119,7 +120,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION crm.drop_shop(name, boolean) IS
-'Drops a shop with its schema, its triggers on the orders and its schedule; the orders stay. Also clears away what is left of a shop whose schema was dropped by hand. With cascade, other objects in the schema and what depends on its views go too. Errors: 42704 no such shop, 42501 not the owner, 55006 a run is under way, 2BP01 something depends on the shop.';
+'Drops a shop with its schema, its triggers on the orders and its schedule; the orders stay. Also clears away what is left of a shop whose schema was dropped by hand. With cascade, other objects in the schema and what depends on its views go too. Errors: 42704 no such shop, 42501 not the owner, 55000 its schema was renamed, 55006 a run is under way, 2BP01 something depends on the shop.';
 
 CREATE FUNCTION crm.shop_tables() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -114,13 +114,13 @@ DECLARE
     s crm.shop := (name, orders, false, customer_id, ordered_at, amount, condition, refund, refund_amount, refunded_at,
                    guest_key, channel, currency_code, currency, amount_divisor, source_zone, zone, span,
                    CASE WHEN grades IS NULL THEN coalesce(bands, crm.rfm_bands()) ELSE bands END, grades, map, tiers, tier_period,
-                   repeat_within, horizon, yearly_discount, answers_kept, capture, batch_rows);
+                   repeat_within, horizon, yearly_discount, answers_kept, capture, batch_rows, NULL);
 BEGIN
     RETURN QUERY SELECT * FROM crm.install_shop(s, pg_catalog.current_setting('search_path'));
 END $$;
 
 COMMENT ON FUNCTION crm.create_shop(name, text, text, text, text, text, text, text, text, text, text, text, text, int, text, text, interval, crm.rfm_bands, int, name, crm.tier_ladder, text, interval, interval, float8, interval, crm.shop_capture, int) IS
-'Makes a shop: a schema of this name with tables and views over orders, which the first CALL crm.refresh fills. orders is a table, a view or a query; customer_id, ordered_at, amount, condition (rows that count), refund (rows that are refunds), refund_amount and refunded_at (what was paid back of the row''s order), guest_key (who bought where customer_id is NULL), channel and currency_code are columns of it or SQL expressions over a row. amount_divisor: 100 for cents; source_zone: of times without a zone; zone: of the shop''s days and months. span, bands or grades (quantiles, reviewed each quarter), map: as for crm.rfm_table; tiers: a ladder (crm.tier_ladder) by the revenue of the span; tier_period: year makes tiers go by the calendar instead, so that the better of last year and this year counts; repeat_within: days for F2; horizon and yearly_discount: of expected orders and CLV, NULL for no lifetime models, which are fitted each month; answers_kept: how long changes of answers are kept; capture: triggers or compare, chosen by itself; batch_rows: changes between two commits. Returns what it sees in the orders. Errors: 42P06 schema exists, 22023 settings or orders that make no sense, 42804 wrong types, 42501 without the rights to read the orders, make triggers on them or create a schema, and those of reading the expressions.';
+'Makes a shop: a schema of this name with tables and views over orders, which the first CALL crm.refresh fills. orders is a table, a view or a query; customer_id, ordered_at, amount, condition (rows that count), refund (rows that are refunds), refund_amount and refunded_at (what was paid back of the row''s order), guest_key (who bought where customer_id is NULL), channel and currency_code are columns of it or SQL expressions over a row. amount_divisor: 100 for cents; source_zone: of times without a zone; zone: of the shop''s days and months. span, bands or grades (quantiles, reviewed each quarter), map: as for crm.rfm_table; tiers: a ladder (crm.tier_ladder) by the revenue of the span; tier_period: year makes tiers go by the calendar instead, so that the better of last year and this year counts; repeat_within: days for F2; horizon and yearly_discount: of expected orders and CLV, NULL for no lifetime models, which are fitted each month; answers_kept: how long changes of answers are kept; capture: triggers or compare, chosen by itself; batch_rows: changes between two commits. Returns what it sees in the orders. Errors: 42P06 schema exists, 55000 there is a shop of this name whose schema was renamed, 22023 settings or orders that make no sense, 42804 wrong types, 42501 without the rights to read the orders, make triggers on them or create a schema, and those of reading the expressions.';
 
 CREATE FUNCTION crm.install_shop(s crm.shop, caller_path text)
     RETURNS TABLE(subject text, value text, verdict text, explanation text)
@@ -132,14 +132,16 @@ BEGIN
             MESSAGE = format('schema "%s" exists already', s.shop),
             HINT = 'A shop gets a schema of its name; choose another name, or crm.alter_shop.';
     END IF;
+    PERFORM crm.check_not_renamed(s.shop);
     s := crm.resolve_shop(s, caller_path);
     RETURN QUERY SELECT * FROM crm.accept_shop(s);
 
     DELETE FROM crm.lost_refresh_run AS r WHERE r.shop = s.shop; -- left behind by DROP SCHEMA
     DELETE FROM crm.lost_shop AS o WHERE o.shop = s.shop;
     EXECUTE format('CREATE SCHEMA %I', s.shop);
-    INSERT INTO crm.own_shop SELECT s.*;
     PERFORM crm.make_shop_tables(s);
+    s.histories := format('%I.customer_history', s.shop)::regclass;
+    INSERT INTO crm.own_shop SELECT s.*;
     PERFORM crm.make_shop_views(s);
     IF s.capture = 'triggers' THEN
         PERFORM crm.make_capture(s);

@@ -27,13 +27,21 @@ struct refreshed_shop {
     shop::schema schema;
 };
 
+// crm.find_shop says what is wrong.
+[[noreturn]] void raise_missing(NameData &shop) {
+    Oid types[] = {NAMEOID};
+    Datum values[] = {NameGetDatum(&shop)};
+    SPI_connect();
+    SPI_execute_with_args("SELECT crm.find_shop($1)", 1, types, values, nullptr, true, 0);
+    elog(ERROR, "the schema of shop \"%s\" came back", NameStr(shop));
+}
+
 refreshed_shop shop_argument(FunctionCallInfo fcinfo) {
     if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
         ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("shop and as_of must not be NULL")));
     refreshed_shop shop{.name = *PG_GETARG_NAME(0), .schema = shop::schema::named(*PG_GETARG_NAME(0))};
     if (!OidIsValid(shop.schema.id))
-        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("shop \"%s\" does not exist", NameStr(shop.name)),
-                        errhint("SELECT shop FROM crm.shop lists the shops, crm.create_shop makes one.")));
+        raise_missing(shop.name);
     if (!has_privs_of_role(GetUserId(), shop.schema.owner))
         ereport(ERROR,
                 (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be owner of shop \"%s\"", NameStr(shop.name)),

@@ -275,13 +275,26 @@ my $forge = q{INSERT INTO crm.own_shop SELECT (jsonb_populate_record(s, '{"shop"
     FROM crm.shop AS s WHERE shop = 'kept'};
 like(refusal($_, $forge), qr/^44000: /, "$_ cannot make settings for a schema to come") for qw(stranger analyst);
 sql_as('analyst', 'ALTER SCHEMA kept RENAME TO away');
-sql_as('stranger', q{UPDATE crm.own_shop SET amount = '0' WHERE shop = 'kept'; DELETE FROM crm.own_shop});
+sql_as('stranger', q{UPDATE crm.own_shop SET amount = '0' WHERE shop = 'kept'; DELETE FROM crm.own_shop;
+    CREATE SCHEMA kept; UPDATE crm.own_shop SET amount = '0' WHERE shop = 'kept'; DELETE FROM crm.own_shop;
+    DROP SCHEMA kept; UPDATE crm.own_shop SET amount = '0' WHERE shop = 'kept'; DELETE FROM crm.lost_shop});
 like(refusal('stranger', q{UPDATE crm.lost_shop SET shop = 'mine'}), qr/^42501: /, 'or for one that is gone');
-is(sql_as('analyst', q{SELECT string_agg(shop, ' ') FROM crm.lost_shop}), 'kept', 'which all are shown');
 like(refusal('analyst', q{CALL crm.refresh('away')}), qr/^42704: /, 'under its new name the shop is unknown');
+like(refusal('analyst', $_), qr/^55000: schema of shop "kept" is called "away" now/, $_)
+    for q{CALL crm.refresh('kept')}, q{SELECT crm.drop_shop('kept')}, q{SELECT crm.shop_check('kept')},
+    q{SELECT crm.create_shop('kept', 'mine.orders', 'customer', 'at', 'amount')};
 sql_as('analyst', q{ALTER SCHEMA away RENAME TO kept; CALL crm.refresh('kept', '2025-06-30')});
 is(sql_as($admin, q{SELECT amount FROM crm.shop WHERE shop = 'kept'}), 'o.amount', 'and under the old one as it was');
-sql_as('analyst', 'DROP SCHEMA kept CASCADE');
+sql_as('stranger', q{CREATE SCHEMA later; CREATE TABLE later.customer_history ();
+    INSERT INTO crm.own_shop SELECT (jsonb_populate_record(s, '{"shop": "later", "histories": "later.customer_history"}')).*
+        FROM crm.shop AS s WHERE shop = 'kept';
+    DROP SCHEMA later CASCADE});
+sql_as('analyst', 'ALTER SCHEMA kept RENAME TO later');
+like(refusal('analyst', q{CALL crm.refresh('later')}), qr/^42P01: tables of shop "later" are missing/,
+    'settings that were made before for a schema of the new name are not for this one');
+sql_as('analyst', q{DELETE FROM crm.lost_shop WHERE shop = 'later'; ALTER SCHEMA later RENAME TO kept;
+    DROP SCHEMA kept CASCADE});
+is(sql_as('reader', q{SELECT string_agg(shop, ' ') FROM crm.lost_shop}), 'kept', 'what is lost all are shown');
 sql_as('analyst', q{SELECT crm.drop_shop('kept')});
 is(sql_as($admin, q{SELECT count(*) FROM crm.shop WHERE shop = 'kept'}), 0, 'what is lost can be cleared away');
 
