@@ -306,7 +306,7 @@ FROM models, (SELECT crm.history '[["2026-01-01T00:00:00Z",5]]' AS h) AS v;
 SELECT crm.bgnbd_fit(h, 'week UTC', now()) AS nobody, crm.gamma_gamma_fit(h, 'week UTC', now()) AS spending FROM histories WHERE false;
 SELECT crm.bgnbd_fit(h, 'week UTC', '2024-01-01') AS not_yet, crm.bgnbd_fit(h, NULL, now()) AS no_calendar FROM histories;
 SELECT crm.bgnbd_fit(NULL::bigint, 1, 2, 'week UTC') AS none, crm.sbg_fit(NULL, true) AS no_subscription;
-SELECT crm.pareto_nbd_fit('SELECT * FROM orders WHERE false', 'week UTC') AS no_orders, crm.gamma_gamma_fit('SELECT * FROM orders WHERE false', 'week UTC') AS no_spending;
+SELECT crm.pareto_nbd_fit('SELECT * FROM orders WHERE false', 'week UTC') AS no_orders, crm.gamma_gamma_fit('SELECT * FROM orders WHERE false', 'week UTC', as_of => '2026-01-01') AS no_spending;
 -- Without repeat orders the mean is that of all, where there is one.
 SELECT round(crm.expected_order_value('[["2025-01-01T00:00:00Z",900]]', g, '2025-06-01')::numeric, 3) AS mean_of_all, round(((g).p * (g).gamma / ((g).q - 1))::numeric, 3) AS by_formula,
        crm.expected_order_value('[["2025-01-01T00:00:00Z",900]]', crm.gamma_gamma(6.25, 0.9, 15.44, 'week UTC'), '2025-06-01') AS infinite,

@@ -159,7 +159,7 @@ COMMENT ON AGGREGATE crm.gamma_gamma_fit(crm.history, crm.calendar, timestamptz)
 COMMENT ON AGGREGATE crm.gamma_gamma_fit(bigint, double precision, crm.calendar) IS
 'The same from one row a customer: x, repeat purchases; mean, their mean amount. Errors: 22023 numbers that no customer can have.';
 COMMENT ON FUNCTION crm.gamma_gamma_fit(text, crm.calendar, timestamptz) IS
-'The Gamma-Gamma model straight from a query of orders, in one pass: to the last bit what the aggregate gives for the histories. The query is as for crm.histories, its customers of any type that can be hashed. NULL without customers. Errors: as crm.histories and the aggregate.';
+'The Gamma-Gamma model straight from a query of orders, in one pass: to the last bit what the aggregate gives for the histories. The query is as for crm.histories, its customers of any type that can be hashed. With plain strings for all three arguments, give the last one by its name, as_of =>: PostgreSQL cannot tell them from numbers otherwise. NULL without customers. Errors: as crm.histories and the aggregate.';
 
 CREATE AGGREGATE crm.gamma_gamma_counts(h crm.history, calendar crm.calendar, as_of timestamptz) (
     SFUNC = crm.gamma_gamma_accumulate, STYPE = bytea, SSPACE = 65536, COMBINEFUNC = crm.gamma_gamma_combine, PARALLEL = SAFE);
