@@ -1,10 +1,6 @@
 -- key: duckdb_ts
 -- title: (e) DuckDB, its own copy, timestamp: GROUP BY
+-- like: duckdb_tz
+-- orders: orders_timestamp
 -- engine: duckdb
 -- wrap: raw
-SELECT customer_id,
-       (epoch_us(TIMESTAMP '2026-01-01 00:00:00') - epoch_us(max(ordered_at))) // 86400000000 AS recency,
-       count(*) AS frequency,
-       sum(total) AS monetary
-FROM orders_timestamp
-GROUP BY customer_id

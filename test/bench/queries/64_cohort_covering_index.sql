@@ -1,24 +1,9 @@
 -- key: cohort_index
 -- title: (h) the same over the covering index
+-- like: cohort_collapsed
+-- orders: orders_indexed
 -- set: enable_hashagg = off
 -- set: enable_seqscan = off
 -- set: random_page_cost = 1
 -- plan: Index Only Scan
 -- wrap: cells
-WITH monthly AS (
-    SELECT customer_id, date_trunc('month', ordered_at) AS month, sum(total) AS revenue
-    FROM orders_indexed
-    GROUP BY customer_id, date_trunc('month', ordered_at)
-), placed AS (
-    SELECT month, revenue, min(month) OVER (PARTITION BY customer_id) AS first_month
-    FROM monthly
-), cell AS (
-    SELECT 12 * extract(year FROM first_month)::int + extract(month FROM first_month)::int AS cohort,
-           12 * extract(year FROM month)::int + extract(month FROM month)::int AS month,
-           count(*) AS retained, sum(revenue) AS revenue
-    FROM placed
-    GROUP BY first_month, month
-)
-SELECT cohort, month - cohort AS age, max(retained) FILTER (WHERE month = cohort) OVER (PARTITION BY cohort) AS customers,
-       retained, revenue
-FROM cell
