@@ -5,33 +5,13 @@ SET TimeZone = 'UTC';
 SET DateStyle = 'ISO';
 SET IntervalStyle = 'postgres';
 
--- The error of a statement in one line.
-CREATE FUNCTION refused(statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    code text;
-    message text;
-    detail text;
-BEGIN
-    EXECUTE statement;
-    RETURN 'accepted';
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
-    RETURN concat_ws(' ', code, message || '.', nullif(detail, ''));
-END $$;
+\set ECHO none
+\getenv tests PG_ABS_SRCDIR
+\set include :tests '/sql/include/comparing.sql'
+\i :include
+\set ECHO all
 
--- Whether the plan of a statement has a node of this name.
-CREATE FUNCTION plan_has(node text, statement text) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE
-    line text;
-BEGIN
-    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || statement LOOP
-        IF strpos(line, node) > 0 THEN RETURN true; END IF;
-    END LOOP;
-    RETURN false;
-END $$;
-
--- 20,000 orders of 1,000 customers: times from microseconds to whole days, amounts of no to six decimal places,
--- refunds,
+-- 20,000 orders of 1,000 customers: times from microseconds to whole days, amounts of no to six decimal places, refunds,
 -- samples for nothing, exact duplicates. Customers 0, 10, 20 … buy in whole days and whole amounts.
 CREATE TABLE orders (customer int, at timestamptz, amount numeric);
 INSERT INTO orders
@@ -50,15 +30,6 @@ ANALYZE orders;
 
 CREATE TABLE histories AS SELECT customer, crm.history(at, amount) AS h FROM orders GROUP BY customer;
 SELECT count(*) AS customers FROM histories;
-
--- The same set of orders, in whatever form; the same history, whatever its origin.
-CREATE FUNCTION differing(a text, b text, OUT differ bigint, OUT compared bigint) LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE format('WITH a AS MATERIALIZED (%s), b AS MATERIALIZED (%s)
-                    SELECT (SELECT count(*) FROM (TABLE a EXCEPT ALL TABLE b) AS less)
-                         + (SELECT count(*) FROM (TABLE b EXCEPT ALL TABLE a) AS more), (SELECT count(*) FROM a)', a, b)
-    INTO differ, compared;
-END $$;
 
 -- 1. A history holds exactly the orders it was made of, and its accessors say what plain SQL says.
 

@@ -4,27 +4,11 @@ CREATE SCHEMA survival_test;
 SET search_path = survival_test, crm, public;
 SET extra_float_digits = 0;
 
--- The error of a statement in one line.
-CREATE FUNCTION refused(statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    code text;
-    message text;
-    detail text;
-BEGIN
-    EXECUTE statement;
-    RETURN 'accepted';
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
-    RETURN concat_ws(' ', code, message || '.', nullif(detail, ''));
-END $$;
-
--- How many rows only one of two queries has, and how many the first one has.
-CREATE FUNCTION differing(a text, b text, OUT differ bigint, OUT compared bigint) LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE format('SELECT (SELECT count(*) FROM ((%1$s) EXCEPT ALL (%2$s)) AS less)
-                         + (SELECT count(*) FROM ((%2$s) EXCEPT ALL (%1$s)) AS more), (SELECT count(*) FROM (%1$s) AS a)', a, b)
-    INTO differ, compared;
-END $$;
+\set ECHO none
+\getenv tests PG_ABS_SRCDIR
+\set include :tests '/sql/include/comparing.sql'
+\i :include
+\set ECHO all
 
 -- 1. The data set aml of R's package survival, and what R says of it:
 --    survfit(Surv(time, status) ~ x, data = aml)

@@ -5,38 +5,11 @@ SET TimeZone = 'UTC';
 SET DateStyle = 'ISO';
 SET IntervalStyle = 'postgres';
 
--- The error of a statement in one line.
-CREATE FUNCTION refused(statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    code text;
-    message text;
-    detail text;
-BEGIN
-    EXECUTE statement;
-    RETURN 'accepted';
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
-    RETURN concat_ws(' ', code, message || '.', nullif(detail, ''));
-END $$;
-
--- How many rows only one of two queries has.
-CREATE FUNCTION differing(a text, b text, OUT differ bigint, OUT compared bigint) LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE format('WITH a AS MATERIALIZED (%s), b AS MATERIALIZED (%s)
-                    SELECT (SELECT count(*) FROM (TABLE a EXCEPT ALL TABLE b) AS less)
-                         + (SELECT count(*) FROM (TABLE b EXCEPT ALL TABLE a) AS more), (SELECT count(*) FROM a)', a, b)
-    INTO differ, compared;
-END $$;
-
-CREATE FUNCTION plan_has(node text, statement text) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE
-    line text;
-BEGIN
-    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || statement LOOP
-        IF strpos(line, node) > 0 THEN RETURN true; END IF;
-    END LOOP;
-    RETURN false;
-END $$;
+\set ECHO none
+\getenv tests PG_ABS_SRCDIR
+\set include :tests '/sql/include/comparing.sql'
+\i :include
+\set ECHO all
 
 -- 1. Scores
 
