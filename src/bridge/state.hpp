@@ -62,4 +62,13 @@ template <class Change> Datum change_state(FunctionCallInfo fcinfo, std::size_t 
     return state.datum();
 }
 
+// What combine functions do: merge(std::span<std::byte> state, byte_span other) -> bytes needed, as change_state has
+// it.
+template <class Merge> Datum merge_states(FunctionCallInfo fcinfo, std::size_t initial_bytes, Merge merge) {
+    if (PG_ARGISNULL(1))
+        return keep_state(fcinfo);
+    const byte_span other = flat_state::to_read(fcinfo, 1);
+    return change_state(fcinfo, initial_bytes, [=](std::span<std::byte> state) { return merge(state, other); });
+}
+
 } // namespace crm::bridge

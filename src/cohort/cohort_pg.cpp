@@ -33,21 +33,9 @@ CRM_ENTRY(crm_cohorts_accumulate) {
     });
 }
 
-CRM_ENTRY(crm_cohorts_accumulate_cohorts) {
-    if (PG_ARGISNULL(1))
-        return keep_state(fcinfo);
-    const byte_span more = flat_state::to_read(fcinfo, 1);
-    return change_state(fcinfo, cohort::initial_bytes(),
-                        [=](std::span<std::byte> state) { return cohort::merge_list(state, more); });
-}
+CRM_ENTRY(crm_cohorts_accumulate_cohorts) { return merge_states(fcinfo, cohort::initial_bytes(), cohort::merge_list); }
 
-CRM_ENTRY(crm_cohorts_combine) {
-    if (PG_ARGISNULL(1))
-        return keep_state(fcinfo);
-    const byte_span other = flat_state::to_read(fcinfo, 1);
-    return change_state(fcinfo, cohort::initial_bytes(),
-                        [=](std::span<std::byte> state) { return cohort::merge_state(state, other); });
-}
+CRM_ENTRY(crm_cohorts_combine) { return merge_states(fcinfo, cohort::initial_bytes(), cohort::merge_state); }
 
 CRM_ENTRY(crm_cohorts_finish) {
     const flat_state state = flat_state::to_change(fcinfo, 0);

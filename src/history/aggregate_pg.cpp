@@ -37,13 +37,7 @@ CRM_ENTRY(crm_history_accumulate_history) {
     });
 }
 
-CRM_ENTRY(crm_history_combine) {
-    if (PG_ARGISNULL(1))
-        return keep_state(fcinfo);
-    const byte_span other = flat_state::to_read(fcinfo, 1);
-    return change_state(fcinfo, history::state_bytes(),
-                        [=](std::span<std::byte> state) { return history::append_state(state, other); });
-}
+CRM_ENTRY(crm_history_combine) { return merge_states(fcinfo, history::state_bytes(), history::append_state); }
 
 CRM_ENTRY(crm_history_finish) {
     const byte_span state = flat_state::to_read(fcinfo, 0);

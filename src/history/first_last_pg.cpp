@@ -54,11 +54,9 @@ template <keep which> Datum accumulate(FunctionCallInfo fcinfo) {
 }
 
 template <keep which> Datum combine(FunctionCallInfo fcinfo) {
-    if (PG_ARGISNULL(1))
-        return keep_state(fcinfo);
-    const byte_span other = flat_state::to_read(fcinfo, 1);
-    return change_state(fcinfo, history::kept_bytes(),
-                        [=](std::span<std::byte> state) { return history::keep_state(state, which, other); });
+    return merge_states(fcinfo, history::kept_bytes(), [](std::span<std::byte> state, byte_span other) {
+        return history::keep_state(state, which, other);
+    });
 }
 
 } // namespace

@@ -54,11 +54,7 @@ template <class Model> Datum accumulate(FunctionCallInfo fcinfo) {
 }
 
 template <class Model> Datum combine(FunctionCallInfo fcinfo) {
-    if (PG_ARGISNULL(1))
-        return keep_state(fcinfo);
-    const byte_span other = flat_state::to_read(fcinfo, 1);
-    return change_state(fcinfo, counts<Model>::initial_bytes(),
-                        [=](std::span<std::byte> state) { return counts<Model>::merge(state, other); });
+    return merge_states(fcinfo, counts<Model>::initial_bytes(), counts<Model>::merge);
 }
 
 template <class Model> Datum pack_fit(FunctionCallInfo fcinfo, const fit_result<Model> &found) {

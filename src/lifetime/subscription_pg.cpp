@@ -16,13 +16,7 @@ CRM_ENTRY(crm_sbg_accumulate) {
                         [=](std::span<std::byte> state) { return count_subscription(state, renewals, cancelled); });
 }
 
-CRM_ENTRY(crm_sbg_combine) {
-    if (PG_ARGISNULL(1))
-        return keep_state(fcinfo);
-    const byte_span other = flat_state::to_read(fcinfo, 1);
-    return change_state(fcinfo, initial_subscriptions_bytes(),
-                        [=](std::span<std::byte> state) { return merge_subscriptions(state, other); });
-}
+CRM_ENTRY(crm_sbg_combine) { return merge_states(fcinfo, initial_subscriptions_bytes(), merge_subscriptions); }
 
 CRM_ENTRY(crm_sbg_finish) {
     const byte_span state = flat_state::to_read(fcinfo, 0);

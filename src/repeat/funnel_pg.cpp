@@ -21,13 +21,7 @@ CRM_ENTRY(crm_funnel_accumulate) {
                         [=](std::span<std::byte> state) { return repeat::append_event(state, at, step, within); });
 }
 
-CRM_ENTRY(crm_funnel_combine) {
-    if (PG_ARGISNULL(1))
-        return keep_state(fcinfo);
-    const byte_span other = flat_state::to_read(fcinfo, 1);
-    return change_state(fcinfo, repeat::funnel_bytes(),
-                        [=](std::span<std::byte> state) { return repeat::append_events(state, other); });
-}
+CRM_ENTRY(crm_funnel_combine) { return merge_states(fcinfo, repeat::funnel_bytes(), repeat::append_events); }
 
 CRM_ENTRY(crm_funnel_finish) {
     const byte_span state = flat_state::to_read(fcinfo, 0);

@@ -108,4 +108,12 @@ void ltv::merge(const ltv &other) {
     microseconds += other.microseconds;
 }
 
+std::size_t merge_ltv(std::span<std::byte> state, byte_span other) {
+    const ltv theirs = ltv::read(other);
+    ltv ours = ltv::read(state, theirs.as_of);
+    ours.merge(theirs);
+    ours.write(state);
+    return 0;
+}
+
 } // namespace crm::repeat

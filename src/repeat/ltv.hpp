@@ -36,4 +36,7 @@ struct ltv {
     double customer_years() const { return static_cast<double>(microseconds) / (365.25 * microseconds_per_day); }
 };
 
+// Merges a state into another one, of the same size; returns 0, as it never grows.
+std::size_t merge_ltv(std::span<std::byte> state, byte_span other);
+
 } // namespace crm::repeat

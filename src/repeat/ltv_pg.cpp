@@ -39,18 +39,7 @@ CRM_ENTRY(crm_ltv_accumulate) {
     });
 }
 
-CRM_ENTRY(crm_ltv_combine) {
-    if (PG_ARGISNULL(1))
-        return keep_state(fcinfo);
-    const byte_span other = flat_state::to_read(fcinfo, 1);
-    return change_state(fcinfo, ltv::state_bytes, [=](std::span<std::byte> state) {
-        const ltv theirs = ltv::read(other);
-        ltv ours = ltv::read(state, theirs.as_of);
-        ours.merge(theirs);
-        ours.write(state);
-        return std::size_t{0};
-    });
-}
+CRM_ENTRY(crm_ltv_combine) { return merge_states(fcinfo, ltv::state_bytes, repeat::merge_ltv); }
 
 CRM_ENTRY(crm_ltv_finish) {
     const byte_span state = flat_state::to_read(fcinfo, 0);

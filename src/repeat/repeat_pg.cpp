@@ -25,21 +25,9 @@ CRM_ENTRY(crm_repeats_accumulate) {
                         [=](std::span<std::byte> state) { return repeat::count(state, of, as_of); });
 }
 
-CRM_ENTRY(crm_repeats_accumulate_repeats) {
-    if (PG_ARGISNULL(1))
-        return keep_state(fcinfo);
-    const byte_span more = flat_state::to_read(fcinfo, 1);
-    return change_state(fcinfo, repeat::initial_bytes(),
-                        [=](std::span<std::byte> state) { return repeat::merge_list(state, more); });
-}
+CRM_ENTRY(crm_repeats_accumulate_repeats) { return merge_states(fcinfo, repeat::initial_bytes(), repeat::merge_list); }
 
-CRM_ENTRY(crm_repeats_combine) {
-    if (PG_ARGISNULL(1))
-        return keep_state(fcinfo);
-    const byte_span other = flat_state::to_read(fcinfo, 1);
-    return change_state(fcinfo, repeat::initial_bytes(),
-                        [=](std::span<std::byte> state) { return repeat::merge_state(state, other); });
-}
+CRM_ENTRY(crm_repeats_combine) { return merge_states(fcinfo, repeat::initial_bytes(), repeat::merge_state); }
 
 CRM_ENTRY(crm_repeats_finish) {
     const flat_state state = flat_state::to_change(fcinfo, 0);

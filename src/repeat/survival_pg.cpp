@@ -33,19 +33,11 @@ CRM_ENTRY(crm_renewal_hazard_accumulate) {
 }
 
 CRM_ENTRY(crm_survival_accumulate_survival) {
-    if (PG_ARGISNULL(1))
-        return keep_state(fcinfo);
-    const byte_span more = flat_state::to_read(fcinfo, 1);
-    return change_state(fcinfo, repeat::initial_survival_bytes(),
-                        [=](std::span<std::byte> state) { return repeat::merge_survival(state, more); });
+    return merge_states(fcinfo, repeat::initial_survival_bytes(), repeat::merge_survival);
 }
 
 CRM_ENTRY(crm_survival_combine) {
-    if (PG_ARGISNULL(1))
-        return keep_state(fcinfo);
-    const byte_span other = flat_state::to_read(fcinfo, 1);
-    return change_state(fcinfo, repeat::initial_survival_bytes(),
-                        [=](std::span<std::byte> state) { return repeat::merge_survival_state(state, other); });
+    return merge_states(fcinfo, repeat::initial_survival_bytes(), repeat::merge_survival_state);
 }
 
 CRM_ENTRY(crm_survival_finish) {

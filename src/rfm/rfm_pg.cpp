@@ -61,18 +61,7 @@ CRM_ENTRY(crm_rfm_accumulate_numeric) { return accumulate<decimal>(fcinfo); }
 CRM_ENTRY(crm_rfm_accumulate_bigint) { return accumulate<std::int64_t>(fcinfo); }
 CRM_ENTRY(crm_rfm_accumulate_integer) { return accumulate<std::int32_t>(fcinfo); }
 
-CRM_ENTRY(crm_rfm_combine) {
-    if (PG_ARGISNULL(1))
-        return keep_state(fcinfo);
-    const byte_span other = flat_state::to_read(fcinfo, 1);
-    return change_state(fcinfo, rfm::running::state_bytes, [=](std::span<std::byte> state) {
-        const rfm::running theirs = rfm::running::read(other);
-        rfm::running ours = rfm::running::read(state, theirs.over);
-        ours.merge(theirs);
-        ours.write(state);
-        return std::size_t{0};
-    });
-}
+CRM_ENTRY(crm_rfm_combine) { return merge_states(fcinfo, rfm::running::state_bytes, rfm::merge_running); }
 
 CRM_ENTRY(crm_rfm_finish) {
     const byte_span state = flat_state::to_read(fcinfo, 0);
@@ -90,13 +79,7 @@ CRM_ENTRY(crm_rfm_quantiles_accumulate) {
                         [=](std::span<std::byte> state) { return rfm::append(state, *of, grades); });
 }
 
-CRM_ENTRY(crm_rfm_quantiles_combine) {
-    if (PG_ARGISNULL(1))
-        return keep_state(fcinfo);
-    const byte_span other = flat_state::to_read(fcinfo, 1);
-    return change_state(fcinfo, rfm::population_bytes(),
-                        [=](std::span<std::byte> state) { return rfm::append_population(state, other); });
-}
+CRM_ENTRY(crm_rfm_quantiles_combine) { return merge_states(fcinfo, rfm::population_bytes(), rfm::append_population); }
 
 CRM_ENTRY(crm_rfm_quantiles_finish) {
     const byte_span state = flat_state::to_read(fcinfo, 0);

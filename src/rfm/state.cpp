@@ -156,6 +156,14 @@ std::optional<measures> running::finish() const {
                     {narrow(monetary, "sum of amounts"), scale}};
 }
 
+std::size_t merge_running(std::span<std::byte> state, byte_span other) {
+    const running theirs = running::read(other);
+    running ours = running::read(state, theirs.over);
+    ours.merge(theirs);
+    ours.write(state);
+    return 0;
+}
+
 std::size_t population_bytes(std::size_t customers) { return population_front + customers * sizeof(member); }
 
 std::size_t append(std::span<std::byte> population, const measures &of, int grades) {

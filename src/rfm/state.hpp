@@ -26,6 +26,9 @@ struct running {
     std::optional<measures> finish() const;
 };
 
+// Merges a state into another one, of the same size; returns 0, as it never grows.
+std::size_t merge_running(std::span<std::byte> state, byte_span other);
+
 // The measures of a population, for its quantiles.
 std::size_t population_bytes(std::size_t customers = 64);
 // Each returns how many bytes the state must have; when that is more than it has, nothing was changed.

@@ -120,10 +120,7 @@ CRM_ENTRY(crm_signal_trend_accumulate) {
 }
 
 CRM_ENTRY(crm_signal_trend_combine) {
-    if (PG_ARGISNULL(1))
-        return keep_state(fcinfo);
-    const byte_span other = flat_state::to_read(fcinfo, 1);
-    return change_state(fcinfo, segment::signal_bytes(), [=](std::span<std::byte> state) {
+    return merge_states(fcinfo, segment::signal_bytes(), [](std::span<std::byte> state, byte_span other) {
         return segment::merge_signals(state, other, current_memory());
     });
 }

@@ -138,11 +138,9 @@ CRM_ENTRY(crm_idset_accumulate_set) {
 }
 
 CRM_ENTRY(crm_idset_combine) {
-    if (PG_ARGISNULL(1))
-        return keep_state(fcinfo);
-    const byte_span other = flat_state::to_read(fcinfo, 1);
-    return change_state(fcinfo, segment::state_bytes(),
-                        [=](std::span<std::byte> state) { return segment::add_state(state, other, current_memory()); });
+    return merge_states(fcinfo, segment::state_bytes(), [](std::span<std::byte> state, byte_span other) {
+        return segment::add_state(state, other, current_memory());
+    });
 }
 
 CRM_ENTRY(crm_idset_finish) {

@@ -80,13 +80,7 @@ constexpr kind kinds[] = {
      }},
     {[](state to, byte_span other) { return history::keep_state(to, history::keep::last, other); },
      [](state of) { return result(history::kept_value(of).size()); }},
-    {[](state to, byte_span other) {
-         const auto theirs = rfm::running::read(other);
-         auto ours = rfm::running::read(to, theirs.over);
-         ours.merge(theirs);
-         ours.write(to);
-         return std::size_t{0};
-     },
+    {rfm::merge_running,
      [](state of) {
          const auto found = rfm::running::read(of).finish();
          return found ? result(found->recency, found->frequency, found->monetary.minor) : result();
@@ -96,13 +90,7 @@ constexpr kind kinds[] = {
     {repeat::merge_state, [](state of) { return result(repeat::finish(of, heap())); }},
     {repeat::merge_survival_state, [](state of) { return result(repeat::finish_survival(of, heap())); }},
     {repeat::append_events, [](state of) { return result(repeat::furthest_step(heap(), of).value_or(0)); }},
-    {[](state to, byte_span other) {
-         const auto theirs = repeat::ltv::read(other);
-         auto ours = repeat::ltv::read(to, theirs.as_of);
-         ours.merge(theirs);
-         ours.write(to);
-         return std::size_t{0};
-     },
+    {repeat::merge_ltv,
      [](state of) {
          const auto all = repeat::ltv::read(of);
          return result(all.customers, all.orders, all.total_revenue().minor, all.customer_years());

@@ -14,17 +14,6 @@ namespace {
 
 using namespace crm::repeat;
 
-// As the aggregates do: once more on a larger copy when the state was too small.
-template <class Change> void change_state(bytes &state, Change &&change) {
-    const bytes before = state;
-    const std::size_t needed = change(std::span(state));
-    if (needed <= state.size())
-        return;
-    EXPECT_EQ(state, before);
-    state.resize(needed);
-    EXPECT_LE(change(std::span(state)), state.size());
-}
-
 void count_customer(bytes &state, const std::vector<purchase> &sorted, timestamp as_of) {
     change_state(state, [&](std::span<std::byte> in) { return count(in, {sorted, 0}, as_of); });
 }

@@ -18,12 +18,6 @@ void accumulate(bytes &state, const window &over, timestamp at, decimal amount) 
     customer.add(at, amount);
     customer.write(state);
 }
-void combine(bytes &state, const bytes &other) {
-    const running theirs = running::read(other);
-    running ours = running::read(state, theirs.over);
-    ours.merge(theirs);
-    ours.write(state);
-}
 
 TEST(RunningMeasures, AgreeWithTheHistoryHoweverTheyWereMerged) {
     chance random(44);
@@ -43,7 +37,7 @@ TEST(RunningMeasures, AgreeWithTheHistoryHoweverTheyWereMerged) {
             random.shuffle(states);
             const bytes last = states.back();
             states.pop_back();
-            combine(states.back(), last);
+            merge_running(states.back(), last);
         }
         std::ranges::sort(all);
         const auto expected = measure({all, max_scale}, over), found = running::read(states.front()).finish();
@@ -87,9 +81,9 @@ TEST(RunningMeasures, NeedOneWindow) {
     EXPECT_ERROR(accumulate(state, {at_day(2), at_day(0)}, at_day(1), {1, 0}), invalid_parameter_value);
     EXPECT_ERROR(accumulate(state, {at_day(1), at_day(-1)}, at_day(1), {1, 0}), invalid_parameter_value);
     accumulate(later, {at_day(2), at_day(0)}, at_day(1), {1, 0});
-    EXPECT_ERROR(combine(state, later), invalid_parameter_value);
+    EXPECT_ERROR(merge_running(state, later), invalid_parameter_value);
     accumulate(wider, {at_day(1), at_day(-1)}, at_day(1), {1, 0});
-    EXPECT_ERROR(combine(state, wider), invalid_parameter_value);
+    EXPECT_ERROR(merge_running(state, wider), invalid_parameter_value);
 }
 
 bytes new_population() { return bytes(population_bytes(1)); }
@@ -184,8 +178,8 @@ TEST(RfmStates, GarbageIsRefusedOrSurvived) {
         bytes sound = new_running();
         accumulate(sound, over, at_day(1), {5, static_cast<int>(random.below(7))});
         attempt([&] { running::read(state).finish(); });
-        attempt([&] { combine(sound, state); });
-        attempt([&] { combine(state, sound); });
+        attempt([&] { merge_running(sound, state); });
+        attempt([&] { merge_running(state, sound); });
         attempt([&] { accumulate(state, over, at_day(1), {5, static_cast<int>(random.below(7))}); });
     };
     const auto use_population = [&](bytes state) {
