@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "core/types.hpp"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <optional>
@@ -67,6 +68,22 @@ class amount_sum {
 
   private:
     wide_int total_ = 0;
+};
+
+// A sum of amounts of different scales, in the finest of them.
+struct scaled_sum {
+    wide_int minor = 0;
+    std::int32_t scale = 0;
+
+    void add(const scaled_sum &other) {
+        const int finer = std::max(scale, other.scale);
+        const auto in_finer = [finer](const scaled_sum &of) {
+            return of.minor * powers_of_ten[static_cast<std::size_t>(finer - of.scale)];
+        };
+        *this = {in_finer(*this) + in_finer(other), finer};
+    }
+    // 22003, naming what it is a sum of, when it does not fit.
+    decimal total(std::string_view what) const { return {narrow(minor, what), scale}; }
 };
 
 // Appends -99.5, with all decimal places of the scale.

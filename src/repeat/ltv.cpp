@@ -58,11 +58,13 @@ lived lived_by(purchases of, timestamp as_of) {
 ltv ltv::read(byte_span state) {
     const flat_head head = check_stored_flat_value(state, kind, sizeof(stored_ltv));
     const auto stored = load<stored_ltv>(state.data() + sizeof head);
-    ltv found{.as_of = {stored.as_of}, .scale = head.scale, .customers = stored.customers, .orders = stored.orders};
-    found.revenue = wide(stored.revenue_high, stored.revenue_low);
-    found.microseconds = wide(stored.time_high, stored.time_low);
+    const ltv found{.as_of = {stored.as_of},
+                    .customers = stored.customers,
+                    .orders = stored.orders,
+                    .revenue = {wide(stored.revenue_high, stored.revenue_low), head.scale},
+                    .microseconds = wide(stored.time_high, stored.time_low)};
     if (found.customers < 0 || found.customers > found.orders || found.orders > most_orders ||
-        found.revenue > most_money || found.revenue < -most_money || found.microseconds < 0 ||
+        found.revenue.minor > most_money || found.revenue.minor < -most_money || found.microseconds < 0 ||
         found.microseconds > most_money)
         throw_invalid_state("It holds impossible sums.");
     return found;
@@ -79,12 +81,12 @@ ltv ltv::read(byte_span state, timestamp as_of) {
 
 void ltv::write(std::span<std::byte> state) const {
     const flat_head head{
-        static_cast<std::uint8_t>(kind), flat_head::current_version, static_cast<std::uint8_t>(scale), {}, 1};
+        static_cast<std::uint8_t>(kind), flat_head::current_version, static_cast<std::uint8_t>(revenue.scale), {}, 1};
     const stored_ltv stored{as_of.us,
                             customers,
                             orders,
-                            static_cast<std::uint64_t>(revenue),
-                            static_cast<std::int64_t>(revenue >> 64),
+                            static_cast<std::uint64_t>(revenue.minor),
+                            static_cast<std::int64_t>(revenue.minor >> 64),
                             static_cast<std::uint64_t>(microseconds),
                             static_cast<std::int64_t>(microseconds >> 64)};
     store(state.data(), head);
@@ -93,16 +95,13 @@ void ltv::write(std::span<std::byte> state) const {
 
 void ltv::add(const lived &one) {
     if (one.orders > 0)
-        merge({as_of, one.revenue.scale, 1, one.orders, one.revenue.minor, one.microseconds});
+        merge({as_of, 1, one.orders, {one.revenue.minor, one.revenue.scale}, one.microseconds});
 }
 
 void ltv::merge(const ltv &other) {
     if (other.as_of != as_of)
         throw_changed();
-    const int finer = std::max(scale, other.scale);
-    revenue = revenue * powers_of_ten[static_cast<std::size_t>(finer - scale)] +
-              other.revenue * powers_of_ten[static_cast<std::size_t>(finer - other.scale)];
-    scale = finer;
+    revenue.add(other.revenue);
     customers += other.customers;
     orders += other.orders;
     microseconds += other.microseconds;

@@ -17,9 +17,9 @@ lived lived_by(purchases of, timestamp as_of);
 
 struct ltv {
     timestamp as_of;
-    std::int32_t scale = 0;
     std::int64_t customers = 0, orders = 0;
-    wide_int revenue = 0, microseconds = 0;
+    scaled_sum revenue{};
+    wide_int microseconds = 0;
 
     static constexpr std::size_t state_bytes = 16 + 56;
 
@@ -31,7 +31,7 @@ struct ltv {
     void add(const lived &one);
     void merge(const ltv &other);
 
-    decimal total_revenue() const { return {narrow(revenue, "revenue"), scale}; }
+    decimal total_revenue() const { return revenue.total("revenue"); }
     // Of 365.25 days.
     double customer_years() const { return static_cast<double>(microseconds) / (365.25 * microseconds_per_day); }
 };

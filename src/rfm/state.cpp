@@ -78,14 +78,14 @@ std::size_t append_members(std::span<std::byte> state, std::size_t count, int sc
 running running::read(byte_span state) {
     const flat_head head = check_stored_flat_value(state, running_kind, sizeof(stored_running));
     const auto stored = load<stored_running>(state.data() + sizeof head);
-    running found{.over = {{stored.as_of}, {stored.since}},
-                  .last_purchase = {stored.last_purchase},
-                  .scale = head.scale,
-                  .frequency = stored.frequency,
-                  .purchases_seen = stored.purchases_seen};
-    found.monetary = static_cast<wide_int>(stored.monetary_high) << 64 | stored.monetary_low;
+    const running found{
+        .over = {{stored.as_of}, {stored.since}},
+        .last_purchase = {stored.last_purchase},
+        .frequency = stored.frequency,
+        .purchases_seen = stored.purchases_seen,
+        .monetary = {static_cast<wide_int>(stored.monetary_high) << 64 | stored.monetary_low, head.scale}};
     if (found.frequency < 0 || found.frequency > found.purchases_seen || found.purchases_seen > most_orders ||
-        found.monetary > most_money || found.monetary < -most_money || !is_finite(found.last_purchase))
+        found.monetary.minor > most_money || found.monetary.minor < -most_money || !is_finite(found.last_purchase))
         throw_invalid_state("It holds impossible measures.");
     return found;
 }
@@ -102,15 +102,18 @@ running running::read(byte_span state, const window &in) {
 }
 
 void running::write(std::span<std::byte> state) const {
-    const flat_head head{
-        static_cast<std::uint8_t>(running_kind), flat_head::current_version, static_cast<std::uint8_t>(scale), {}, 1};
+    const flat_head head{static_cast<std::uint8_t>(running_kind),
+                         flat_head::current_version,
+                         static_cast<std::uint8_t>(monetary.scale),
+                         {},
+                         1};
     const stored_running stored{over.as_of.us,
                                 over.since.us,
                                 last_purchase.us,
                                 purchases_seen,
                                 frequency,
-                                static_cast<std::int64_t>(monetary >> 64),
-                                static_cast<std::uint64_t>(monetary)};
+                                static_cast<std::int64_t>(monetary.minor >> 64),
+                                static_cast<std::uint64_t>(monetary.minor)};
     store(state.data(), head);
     store(state.data() + sizeof head, stored);
 }
@@ -125,11 +128,7 @@ void running::add(timestamp at, decimal amount) {
     if (!over.holds(at))
         return;
     frequency += amount.minor >= 0;
-    if (amount.scale > scale) {
-        monetary *= powers_of_ten[static_cast<std::size_t>(amount.scale - scale)];
-        scale = amount.scale;
-    }
-    monetary += static_cast<wide_int>(amount.minor) * powers_of_ten[static_cast<std::size_t>(scale - amount.scale)];
+    monetary.add({amount.minor, amount.scale});
 }
 
 void running::merge(const running &other) {
@@ -137,10 +136,7 @@ void running::merge(const running &other) {
         throw_changed("as_of");
     if (other.over.since != over.since)
         throw_changed("span");
-    const int finer = std::max(scale, other.scale);
-    monetary = monetary * powers_of_ten[static_cast<std::size_t>(finer - scale)] +
-               other.monetary * powers_of_ten[static_cast<std::size_t>(finer - other.scale)];
-    scale = finer;
+    monetary.add(other.monetary);
     frequency += other.frequency;
     purchases_seen += other.purchases_seen;
     last_purchase = std::max(last_purchase, other.last_purchase);
@@ -151,9 +147,8 @@ std::optional<measures> running::finish() const {
         return std::nullopt;
     if (frequency > std::numeric_limits<std::int32_t>::max())
         throw error(numeric_value_out_of_range, "number of purchases is out of range");
-    return measures{recency_days(last_purchase, over.as_of),
-                    static_cast<std::int32_t>(frequency),
-                    {narrow(monetary, "sum of amounts"), scale}};
+    return measures{recency_days(last_purchase, over.as_of), static_cast<std::int32_t>(frequency),
+                    monetary.total("sum of amounts")};
 }
 
 std::size_t merge_running(std::span<std::byte> state, byte_span other) {

@@ -9,10 +9,9 @@ namespace crm::rfm {
 struct running {
     window over;
     timestamp last_purchase = earliest_timestamp;
-    std::int32_t scale = 0;
     std::int64_t frequency = 0;
     std::int64_t purchases_seen = 0; // at or before as_of, in the window or not
-    wide_int monetary = 0;
+    scaled_sum monetary{};
 
     static constexpr std::size_t state_bytes = 16 + 72;
 

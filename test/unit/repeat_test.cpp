@@ -261,7 +261,7 @@ TEST(RepeatStates, GarbageIsRefusedOrSurvived) {
         count_customer(repeats, {{at_day(0), 1}, {at_day(1), 1}}, at_day(9));
         count_survival(survival, 3, true);
         append_event(events, at_day(1), 1, 5);
-        ltv{.as_of = at_day(1), .customers = 1, .orders = 1, .revenue = 5}.write(lives);
+        ltv{.as_of = at_day(1), .customers = 1, .orders = 1, .revenue = {5, 0}}.write(lives);
         const bytes sound_repeats = repeats, sound_survival = survival, sound_events = events;
         for (bytes *state : {&repeats, &survival, &events, &lives}) {
             for (std::uint64_t i = random.below(4); i > 0; --i)
@@ -314,7 +314,7 @@ TEST(RepeatStates, GarbageIsRefusedOrSurvived) {
     bytes lives(ltv::state_bytes);
     EXPECT_ERROR(ltv::read(lives), invalid_parameter_value);
     EXPECT_EQ(ltv::read(lives, at_day(1)).customers, 0);
-    ltv{.as_of = at_day(1), .customers = 1, .orders = 1, .revenue = 5}.write(lives);
+    ltv{.as_of = at_day(1), .customers = 1, .orders = 1, .revenue = {5, 0}}.write(lives);
     store(lives.data() + offsetof(flat_head, count), std::uint64_t{0});
     EXPECT_ERROR(ltv::read(lives), invalid_parameter_value);
     EXPECT_ERROR(ltv::read(lives, at_day(1)), invalid_parameter_value);
