@@ -233,6 +233,15 @@ FROM unnest(ARRAY['9223372036854775807', '-9223372036854775808', '9223372036854.
                   '0.0000010', '0.0000001', '1e-7', '1e18', '1e19', '9223372036854775808', '-9223372036854775809',
                   '92233720368547758.08', '1e30', '''NaN''::numeric', '''infinity''::numeric',
                       '''-infinity''::numeric']) AS amount;
+-- 1 to 18 digits before the point, 0 to 6 behind it, which are zeros or not: the amount to the last digit, or a refusal.
+SELECT fits, count(*) AS amounts,
+       count(*) FILTER (WHERE CASE WHEN fits THEN crm.revenue(crm.add('[]', now(), amount)) = amount
+                                   ELSE refused(format('SELECT crm.add(''[]'', now(), %s)', amount)) LIKE '22003 %' END) AS right
+FROM (SELECT amount, abs(amount) * 10 ^ scale(trim_scale(amount)) <= 9223372036854775807 AS fits
+      FROM generate_series(1, 18) AS whole, generate_series(0, 6) AS places, unnest('{123456,000000,999999}'::text[]) AS behind,
+           unnest('{987654321987654321,100000000000000000}'::text[]) AS before, unnest('{-1,1}'::int[]) AS sign,
+           LATERAL (SELECT sign * (left(before, whole) || rpad('.', places + 1, behind))::numeric AS amount) AS a) AS written
+GROUP BY fits ORDER BY fits;
 
 -- 5. Refunds lower revenue at their time. They are no purchases.
 
@@ -559,6 +568,13 @@ SELECT count(*) AS still_there FROM orders;
 SELECT refused('SELECT * FROM crm.histories(''SELECT g, now(), 1 / (100000 - g)
     FROM generate_series(1, 200000) AS g'')');
 SELECT count(*) FROM crm.histories('TABLE orders');
+
+-- A function may return an integer with other bits in front of it than a stored one has.
+CREATE TABLE hashed AS SELECT hashtext(customer::text) AS id, at, amount FROM orders;
+SELECT * FROM differing('SELECT customer_id, crm.orders(history) FROM crm.histories(''SELECT hashtext(customer::text), at, amount FROM orders
+                             UNION ALL SELECT id, at, amount FROM hashed'', NULL::int)',
+                        'SELECT id, 2 * count(*) FILTER (WHERE amount >= 0) FROM hashed GROUP BY id') AS d,
+     LATERAL (SELECT count(*) > 100 AS negative FROM hashed WHERE id < 0) AS n;
 
 -- 11. Little memory: orders go to temporary files and customers are grouped part by part, with the same result.
 

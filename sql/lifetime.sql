@@ -221,6 +221,27 @@ SELECT crm.expected_orders(h, m, '2026-03-01 12:00-05', '1 month') = crm.expecte
        crm.expected_orders(h, m, '2026-03-01 12:00-05', '0') AS nothing
 FROM (SELECT crm.history '[["2026-01-01T00:00:00Z",1],["2026-02-01T00:00:00Z",1]]' AS h, crm.mbgnbd(0.5, 6, 0.9, 1.6, 'day America/New_York') AS m) AS v;
 
+-- A model in a variable counts as what it holds now.
+CREATE FUNCTION by_variable() RETURNS TABLE(variable float8, direct float8) LANGUAGE plpgsql AS $$
+DECLARE
+    h CONSTANT crm.history := '[["2025-01-01T00:00:00Z",1],["2025-03-01T00:00:00Z",1],["2025-05-01T00:00:00Z",1]]';
+    as_of CONSTANT timestamptz := '2025-08-01';
+    m crm.bgnbd;
+    i int;
+BEGIN
+    FOR i IN 1..3 LOOP
+        m := crm.bgnbd(0.2 * i, 4, 0.8, 2.5, 'day UTC');
+        variable := crm.p_alive(h, m, as_of);
+        direct := crm.p_alive(h, crm.bgnbd(0.2 * i, 4, 0.8, 2.5, 'day UTC'), as_of);
+        RETURN NEXT;
+        m.b := 2.5 + i;
+        variable := crm.p_alive(h, m, as_of);
+        direct := crm.p_alive(h, crm.bgnbd(0.2 * i, 4, 0.8, 2.5 + i, 'day UTC'), as_of);
+        RETURN NEXT;
+    END LOOP;
+END $$;
+SELECT count(*), count(DISTINCT direct), bool_and(variable = direct) AS same FROM by_variable();
+
 -- 6. The table: row by row what the functions give, also by key.
 
 SELECT name, d.* FROM (VALUES ('bgnbd', 'b'), ('mbgnbd', 'm'), ('pareto_nbd', 'p')) AS v(name, model), LATERAL differing(

@@ -54,7 +54,7 @@ std::int64_t group_at(const stored_numeric &number, int i) {
     return group;
 }
 
-// At most four groups, of which one stands behind the point: no product can overflow.
+// At most four groups, with the one behind the point where there are decimal places: no product can overflow.
 decimal short_decimal(const stored_numeric &number) {
     std::int64_t minor = 0;
     for (int i = 0; i <= number.weight; ++i)
@@ -87,7 +87,8 @@ decimal decimal_from_numeric(Datum value) {
     if (number.group_count == 0)
         return {};
 
-    if (number.group_count <= 4 && number.weight >= 0 && number.weight <= 3 && number.scale <= digits_per_group)
+    if (const int groups = number.weight + 1 + (number.scale > 0);
+        number.weight >= 0 && groups <= 4 && number.group_count <= groups && number.scale <= digits_per_group)
         [[likely]]
         return short_decimal(number);
 

@@ -31,23 +31,25 @@ bool is_equal_by_bytes(Oid type, Oid collation) {
     }
 }
 
-// Types that are their own 64 bits.
-bool is_integer_like(Oid type) {
-    switch (type) {
+} // namespace
+
+customer_key::form customer_key::form_of(Oid base_type) {
+    switch (base_type) {
     case INT2OID:
+        return form::int2;
     case INT4OID:
-    case INT8OID:
-    case OIDOID:
     case DATEOID:
+        return form::int4;
+    case OIDOID:
+        return form::oid;
+    case INT8OID:
     case TIMESTAMPOID:
     case TIMESTAMPTZOID:
-        return true;
+        return form::int8;
     default:
-        return false;
+        return form::bytes;
     }
 }
-
-} // namespace
 
 void customer_key::bind(Oid column_type, Oid collation, Oid wanted) {
     const Oid column_base = getBaseType(column_type);
@@ -64,7 +66,7 @@ void customer_key::bind(Oid column_type, Oid collation, Oid wanted) {
                         errmsg("customers of type %s cannot be told apart by hashing", format_type_be(column_type)),
                         errhint("Cast the first column of the query to bigint, uuid or text.")));
     collation_ = collation;
-    form_ = widens ? form::widened : (is_integer_like(wanted_base) ? form::exact : form::bytes);
+    form_ = form_of(column_base);
     equal_by_bytes_ = is_equal_by_bytes(wanted_base, collation);
 }
 

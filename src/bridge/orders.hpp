@@ -25,8 +25,18 @@ class customer_key {
     void bind(Oid column_type, Oid collation, Oid wanted);
 
     bool fits_64_bits() const { return form_ != form::bytes; }
+    // Functions may leave anything in the bits of a Datum that its type does not have.
     std::uint64_t to_64_bits(Datum value) const {
-        return form_ == form::widened ? static_cast<std::uint64_t>(std::int64_t{DatumGetInt32(value)}) : value;
+        switch (form_) {
+        case form::int2:
+            return Int16GetDatum(DatumGetInt16(value));
+        case form::int4:
+            return Int32GetDatum(DatumGetInt32(value));
+        case form::oid:
+            return ObjectIdGetDatum(DatumGetObjectId(value));
+        default:
+            return value;
+        }
     }
     // The bytes that stand for a customer, which may lie in the Datum itself.
     byte_span to_bytes(Datum &value) const;
@@ -35,7 +45,9 @@ class customer_key {
     Datum to_datum(const customer &of) const { return fits_64_bits() ? of.key : from_bytes(of.key_bytes); }
 
   private:
-    enum class form { exact, widened, bytes };
+    enum class form { int2, int4, oid, int8, bytes };
+
+    static form form_of(Oid base_type);
 
     Datum from_bytes(byte_span bytes) const;
 

@@ -6,6 +6,7 @@
 
 extern "C" {
 #include <lib/stringinfo.h>
+#include <mb/pg_wchar.h>
 #include <utils/lsyscache.h>
 }
 
@@ -44,11 +45,30 @@ Oid receiver(Oid type, Oid *parameter) {
     return function;
 }
 
+// Text in binary form is in the encoding of the client, which a parallel worker and another server do not know of. So
+// it is kept in that of the database.
+template <class Work> Datum in_database_encoding(Work &&work) {
+    const int client = pg_get_client_encoding();
+    if (client == GetDatabaseEncoding())
+        return work();
+    volatile Datum result = 0;
+    SetClientEncoding(GetDatabaseEncoding());
+    PG_TRY();
+    { result = work(); }
+    PG_FINALLY();
+    { SetClientEncoding(client); }
+    PG_END_TRY();
+    return result;
+}
+
 template <keep which> Datum accumulate(FunctionCallInfo fcinfo) {
     if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
         return keep_state(fcinfo);
     const timestamp at = datum<timestamp>::get(PG_GETARG_DATUM(2));
-    const byte_span value = bytes_of(SendFunctionCall(&value_functions(fcinfo, sender)->function, PG_GETARG_DATUM(1)));
+    FmgrInfo *send = &value_functions(fcinfo, sender)->function;
+    const Datum sent =
+        in_database_encoding([&] { return PointerGetDatum(SendFunctionCall(send, PG_GETARG_DATUM(1))); });
+    const byte_span value = bytes_of(reinterpret_cast<const struct varlena *>(DatumGetPointer(sent)));
     return change_state(fcinfo, history::kept_bytes(),
                         [=](std::span<std::byte> state) { return history::keep_value(state, which, at, value); });
 }
@@ -76,5 +96,5 @@ CRM_ENTRY(crm_first_last_finish) {
     StringInfoData message;
     initStringInfo(&message);
     appendBinaryStringInfo(&message, reinterpret_cast<const char *>(value.data()), static_cast<int>(value.size()));
-    return ReceiveFunctionCall(&io->function, &message, io->parameter, -1);
+    return in_database_encoding([&] { return ReceiveFunctionCall(&io->function, &message, io->parameter, -1); });
 }

@@ -74,7 +74,7 @@ template <class Model> struct model_value {
 template <class Model> class kept_model {
   public:
     static const kept_model &get(FunctionCallInfo fcinfo, int i, kept_model *&kept) {
-        const auto *argument = reinterpret_cast<const struct varlena *>(DatumGetPointer(PG_GETARG_DATUM(i)));
+        const auto *argument = comparable(reinterpret_cast<struct varlena *>(DatumGetPointer(PG_GETARG_DATUM(i))));
         if (kept == nullptr || !kept->is_of(argument)) {
             kept_model *const fresh = make(argument, fcinfo->flinfo->fn_mcxt);
             if (kept != nullptr)
@@ -88,7 +88,12 @@ template <class Model> class kept_model {
     std::uint64_t serial() const { return serial_; }
 
   private:
-    // As it came, before anything is detoasted.
+    // A pointer to memory, such as a variable of PL/pgSQL is, says nothing of what stands there.
+    static const struct varlena *comparable(struct varlena *argument) {
+        const bool is_pointer = VARATT_IS_EXTERNAL(argument) && !VARATT_IS_EXTERNAL_ONDISK(argument);
+        return is_pointer ? pg_detoast_datum(argument) : argument;
+    }
+
     bool is_of(const struct varlena *argument) const {
         const std::size_t size = VARSIZE_ANY(argument);
         return VARSIZE_ANY(source_) == size && std::memcmp(source_, argument, size) == 0;

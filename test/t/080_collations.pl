@@ -1,5 +1,5 @@
-# Customers whose ids are texts are the same where their collation says so, as in GROUP BY: upper and lower case,
-# accents.
+# Texts. Customers whose ids are texts are the same where their collation says so, as in GROUP BY: upper and lower case,
+# accents. Texts in aggregate states do not depend on the encoding of the client.
 use strict;
 use warnings FATAL => 'all';
 
@@ -83,6 +83,31 @@ is( sql(q{SELECT count(*) FROM (SELECT crm.grade(customer COLLATE without_accent
                                            OVER () AS plain FROM orders) AS g
           WHERE grade <> plain}),
     0, 'and is that of plain SQL');
+
+# crm.first and crm.last keep texts in states, which workers write and the leader reads.
+sql(q{
+    CREATE TABLE visits AS
+    SELECT g % 20 AS customer, timestamptz '2025-01-01' + g * interval '1 minute' AS at,
+           (ARRAY['é1', '広告', 'ｶﾅ', 'plain'])[g % 4 + 1] || g % 7 AS channel
+    FROM generate_series(1, 4000) AS g;
+    ALTER TABLE visits SET (parallel_workers = 2)});
+my $parallel = 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+    SET parallel_leader_participation = off';
+my $first_and_last = 'SELECT customer, crm.first(channel, at), crm.last(ARRAY[channel, NULL], at) FROM visits GROUP BY customer';
+like(sql("$parallel; EXPLAIN $first_and_last"), qr/Partial/, 'first and last in a parallel plan');
+for my $encoding ('UTF8', 'LATIN1', 'SJIS', 'EUC_JP')
+{
+    for my $plan ($parallel, 'SET max_parallel_workers_per_gather = 0')
+    {
+        is( sql("SET client_encoding = '$encoding'; $plan;
+                 SELECT count(*), count(*) FILTER (WHERE first = one AND last = ARRAY[other, NULL])
+                 FROM ($first_and_last) AS ours
+                      JOIN (SELECT customer, (array_agg(channel ORDER BY at))[1] AS one,
+                                   (array_agg(channel ORDER BY at DESC))[1] AS other
+                            FROM visits GROUP BY customer) AS plain USING (customer)"),
+            '20|20', "with client_encoding = $encoding" . ($plan eq $parallel ? ' in workers' : ''));
+    }
+}
 
 $node->stop;
 done_testing();
