@@ -155,6 +155,11 @@ SELECT count(*) AS checks FROM crm.create_shop('shop', 'orders', 'customer_id', 
     tiers => crm.tier_ladder('{regular,silver,gold}', '{0,30000,100000}', '{一般,シルバー,ゴールド}')) \gset
 CALL crm.refresh('shop', '2025-12-31 23:00 Asia/Tokyo');
 
+-- Segments for section 12, so that they are known before the new orders come: the usual ones, and one of the shop's own.
+SELECT count(*) AS segments FROM crm.define_standard_segments('shop', 'consumable') \gset
+SELECT crm.define_segment('shop', 'late_members', $$tier <> 'regular' AND dormancy >= 0.5 AND churn_risk <> 'high'$$,
+                          'Members who are late, not gone', 'ご無沙汰の会員') AS customers \gset
+
 -- As many orders as on the first Saturday of December, by people who bought then and by new ones, with a cancellation.
 CREATE TEMP TABLE new_year AS
 SELECT (SELECT max(order_id) FROM orders) + row_number() OVER chance AS order_id,
@@ -227,3 +232,46 @@ SELECT 'F' || nth + 1 AS "Step", to_char(customers, '9,999,990') AS "Customers",
 FROM shop.repeat_ladder
 ORDER BY nth
 LIMIT 4;
+
+\echo '12. Whom to write to: ready-made segments, and one by a condition of your own, kept by every refresh    施策セグメント'
+\echo '    (entered and left: since 31 December, by the new orders and the new day)'
+\echo
+SELECT label AS "Segment", label_ja AS "区分", to_char(z.customers, '9,999,990') AS "Customers",
+       to_char(100 * share, '990.0 %') AS "Of customers",
+       to_char(sum(m.customers) FILTER (WHERE move = 'entered'), '9,999,990') AS "Entered",
+       to_char(sum(m.customers) FILTER (WHERE move = 'left'), '9,999,990') AS "Left"
+FROM shop.segment_size AS z, crm.segment_moves('shop', segment, '2025-12-31', '2026-01-01') AS m
+GROUP BY segment, label, label_ja, z.customers, share
+ORDER BY z.customers, segment;
+
+\echo '    … whom two of them would reach …    重複'
+\echo
+SELECT segment_a AS "Segment", segment_b AS "And", to_char(customers, '9,999,990') AS "In both",
+       to_char(100 * share_of_a, '990.0 %') AS "Of the one", to_char(100 * share_of_b, '990.0 %') AS "Of the other"
+FROM crm.segment_overlap('shop')
+WHERE customers > 0
+ORDER BY jaccard DESC, segment_a, segment_b
+LIMIT 3;
+
+\echo '    … in a query on your own tables …    任意のSQLで'
+\echo
+SELECT prefecture AS "Prefecture", to_char(count(*), '9,999,990') AS "Customers",
+       to_char(count(*) FILTER (WHERE crm.in_segment('shop', 'lapsing_loyal', customer_id)), '9,999,990') AS "Loyal, about to lapse",
+       to_char(count(*) FILTER (WHERE crm.in_segment('shop', 'win_back', customer_id)), '9,999,990') AS "To win back"
+FROM customers
+GROUP BY prefecture
+ORDER BY count(*) DESC, prefecture
+LIMIT 3;
+
+\echo '    … why one of them is in it …    離脱予兆の理由'
+\echo
+SELECT e.customer_id AS "Customer", round((d).score::numeric, 2) AS "Dormancy", reason AS "Because"
+FROM (SELECT * FROM crm.segment_export('shop', 'lapsing_loyal') ORDER BY revenue DESC, customer_id LIMIT 1) AS e
+     JOIN shop.customer_history AS h ON h.customer_id::text = e.customer_id,
+     LATERAL (SELECT crm.dormancy(history, '2026-01-01 23:00 Asia/Tokyo')) AS dormancy (d), unnest((d).reasons) AS reason;
+
+\echo '    … and as rows for the tool that writes to them.    CSV出力'
+\echo
+COPY (SELECT customer_id, segment, label_ja, orders, revenue, tier, next_order_date
+      FROM crm.segment_export('shop', 'late_members') ORDER BY revenue DESC, customer_id LIMIT 3) TO STDOUT WITH (FORMAT csv, HEADER);
+\echo
