@@ -34,6 +34,7 @@ class row_writer {
 
     // Writes one row. What the values needed is built by `fill(values, nulls)`, and freed after some rows.
     template <class Fill> void write(Fill &&fill) {
+        CHECK_FOR_INTERRUPTS();
         Datum values[max_columns];
         bool nulls[max_columns] = {};
         const MemoryContext caller = MemoryContextSwitchTo(row_memory_);

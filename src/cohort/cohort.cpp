@@ -150,7 +150,9 @@ std::size_t add_cells(std::span<std::byte> state, const terms &with, std::size_t
     if (scale > to.scale())
         to.raise_scale(scale, scale_revenue);
     const std::int64_t factor = powers_of_ten[static_cast<std::size_t>(to.scale() - scale)];
+    interrupt_poll poll;
     for (std::size_t i = 0; i < count; ++i) {
+        poll();
         auto [key, value] = cells(i);
         if (factor != 1)
             scale_revenue(value, factor);

@@ -57,7 +57,6 @@ void write_rows(row_writer &rows, byte_span cohorts, const calendar &periods, co
     auto *source = in_context<cohort::rows>::make(CurrentMemoryContext, "pg_crm cohort rows", cohorts, &periods, kind);
     cohort::row row;
     while (guarded([&] { return source->next(row); })) {
-        CHECK_FOR_INTERRUPTS();
         rows.write([&](Datum *values, bool *nulls) {
             split.write(values, nulls);
             values[0] = datum<date>::put(row.cohort);

@@ -9,6 +9,7 @@
 #include "core/decimal.hpp"
 #include "core/flat.hpp"
 #include "core/hashing.hpp"
+#include "core/interrupts.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -35,9 +36,12 @@ template <class Key, class Value> class flat_list {
         if (bytes_.size() != front_ + size() * sizeof(entry) || stored.kind != head_.kind ||
             std::ranges::count(stored.reserved, 0) != sizeof stored.reserved)
             return false;
-        for (std::size_t i = 1; i < size(); ++i)
+        interrupt_poll poll;
+        for (std::size_t i = 1; i < size(); ++i) {
+            poll();
             if (!((*this)[i - 1].key < (*this)[i].key))
                 return false;
+        }
         return true;
     }
 
@@ -119,7 +123,9 @@ template <class Key, class Value> class flat_table {
 
     // Brings all values to a finer scale: rescale(value, factor).
     template <class Rescale> void raise_scale(int scale, Rescale &&rescale) {
+        interrupt_poll poll;
         for (std::size_t i = 0; i < capacity_; ++i) {
+            poll();
             slot each = load<slot>(slot_at(i));
             rescale(each.value, powers_of_ten[static_cast<std::size_t>(scale - head_.scale)]);
             store(slot_at(i), each);
@@ -129,9 +135,12 @@ template <class Key, class Value> class flat_table {
     }
 
     template <class Visit> void each(Visit &&visit) const {
-        for (std::size_t i = 0; i < capacity_; ++i)
+        interrupt_poll poll;
+        for (std::size_t i = 0; i < capacity_; ++i) {
+            poll();
             if (const slot found = load<slot>(slot_at(i)); found.mark != free)
                 visit(entry{std::bit_cast<Key>(turned(found.mark)), found.value});
+        }
     }
 
     // The finished list's bytes.
@@ -141,7 +150,7 @@ template <class Key, class Value> class flat_table {
         each([&](const entry &found) { entries.push_back(found); });
         if (entries.size() != head_.count)
             throw_invalid_state("Its count is wrong.");
-        std::ranges::sort(entries, {}, &entry::key);
+        sort_with_polls(entries, &entry::key);
         const std::size_t front = front_ - sizeof(std::uint64_t);
         byte_vector list(front + entries.size() * sizeof(entry), &in);
         store(list.data(), head_);
@@ -188,8 +197,11 @@ template <class Key, class Value> class flat_table {
         store(bytes_.data() + sizeof(flat_head), static_cast<std::uint64_t>(capacity));
         std::ranges::fill(bytes_.subspan(front_, capacity * sizeof(slot)), std::byte{0});
         store(bytes_.data(), head_);
-        for (const entry &each : entries)
+        interrupt_poll poll;
+        for (const entry &each : entries) {
+            poll();
             add(each.key, each.value);
+        }
     }
 
     std::span<std::byte> bytes_;

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <random>
 
 namespace crm {
 
@@ -15,6 +16,20 @@ constexpr std::uint64_t mix(std::uint64_t key) {
     key ^= key >> 32;
     return key;
 }
+
+// A hash that differs from table to table: whoever may choose keys cannot make them meet in one place of it.
+class secret_mix {
+  public:
+    std::uint64_t operator()(std::uint64_t key) const { return mix(key ^ secret_); }
+
+  private:
+    static std::uint64_t random() {
+        std::random_device device;
+        return std::uint64_t{device()} << 32 | device();
+    }
+
+    std::uint64_t secret_ = random();
+};
 
 // Of a key of one or more 64-bit numbers.
 template <class Key> constexpr std::uint64_t hash_of(const Key &key) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <functional>
 
 namespace crm {
 
@@ -30,13 +31,15 @@ class interrupt_poll {
     unsigned steps_ = 0;
 };
 
-// Sorts a range that may hold millions, and can be stopped in the middle of it.
-template <class Range> void sort_with_polls(Range &&range) {
+// Sorts a range that may hold millions, by what the projection gives, and can be stopped in the middle of it.
+template <class Range, class Projection = std::identity>
+void sort_with_polls(Range &&range, Projection projection = {}) {
     interrupt_poll poll;
-    std::ranges::sort(range, [&](const auto &a, const auto &b) {
+    const auto is_less = [&](const auto &a, const auto &b) {
         poll();
         return a < b;
-    });
+    };
+    std::ranges::sort(range, is_less, projection);
 }
 
 } // namespace crm

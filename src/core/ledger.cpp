@@ -296,16 +296,21 @@ class ledger::group {
             if (!owner_.tag_ranks_.empty() && row.amount >= 0)
                 note_tag(members_[number], row.at, with);
         });
-        for (const std::uint32_t each : member_of_)
+        interrupt_poll poll;
+        for (const std::uint32_t each : member_of_) {
+            poll();
             ++members_[each].count;
+        }
         std::size_t end = 0;
         for (member &each : members_) {
             each.next = end;
             end += each.count;
         }
         entries_.resize(rows);
-        for (std::size_t i = 0; i < rows; ++i)
+        for (std::size_t i = 0; i < rows; ++i) {
+            poll();
             entries_[members_[member_of_[i]].next++] = unsorted_[i];
+        }
     }
 
     bool next(customer &found, int scale) {
@@ -353,7 +358,7 @@ class ledger::group {
 
     // The customer's number, a new one for a customer not seen before.
     std::uint32_t find(std::uint64_t key, byte_span key_bytes) {
-        for (std::size_t at = mix(key);; ++at) {
+        for (std::size_t at = hash_(key);; ++at) {
             slot &candidate = slots_[at & (slots_.size() - 1)];
             if (candidate.member == empty) {
                 const auto number = static_cast<std::uint32_t>(members_.size());
@@ -372,8 +377,10 @@ class ledger::group {
 
     void grow() {
         slots_.assign(slots_.size() * 2, slot{0, empty});
+        interrupt_poll poll;
         for (std::uint32_t number = 0; number < members_.size(); ++number) {
-            std::size_t at = mix(members_[number].key);
+            poll();
+            std::size_t at = hash_(members_[number].key);
             while (slots_[at & (slots_.size() - 1)].member != empty)
                 ++at;
             slots_[at & (slots_.size() - 1)] = {members_[number].key, number};
@@ -386,6 +393,7 @@ class ledger::group {
 
     const ledger &owner_;
     const key_equality *equality_;
+    secret_mix hash_;
     std::pmr::vector<slot> slots_;
     std::pmr::vector<member> members_;
     byte_vector key_bytes_;

@@ -96,7 +96,6 @@ CRM_ENTRY(crm_history_purchases) {
     const auto all = datum<purchases>::get(PG_GETARG_DATUM(0));
     row_writer rows(fcinfo);
     for (const purchase &entry : all.entries) {
-        CHECK_FOR_INTERRUPTS();
         rows.write([&](Datum *values, bool *) {
             values[0] = datum<timestamp>::put(entry.at);
             values[1] = datum<decimal>::put({entry.amount, all.scale});

@@ -18,7 +18,9 @@ void store_entry(std::span<std::byte> state, std::size_t i, const purchase &entr
 }
 
 void raise_scale(std::span<std::byte> state, flat_head &head, int scale) {
+    interrupt_poll poll;
     for (std::size_t i = 0; i < head.count; ++i) {
+        poll();
         purchase entry = load_entry(state, i);
         entry.amount = rescale(entry.amount, head.scale, scale);
         store_entry(state, i, entry);

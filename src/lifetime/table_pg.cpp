@@ -153,7 +153,6 @@ void write_scores(row_writer &rows, order_pass *pass, kept_customers *kept, cust
     customer of;
     kept_customer row;
     while (guarded([&] { return kept->next(of, row); })) {
-        CHECK_FOR_INTERRUPTS();
         const scores scored = guarded([&] { return (*score)(row.seen); });
         rows.write([&](Datum *values, bool *nulls) {
             values[0] = customer_datum(pass, of);

@@ -75,7 +75,7 @@ std::optional<std::int32_t> furthest_step(memory &in, byte_span state) {
         if (events.back().step < 1 || events.back().step > most_steps)
             throw_invalid_state("It holds an impossible step.");
     }
-    std::ranges::sort(events);
+    sort_with_polls(events);
     funnel way(load<std::int64_t>(state.data() + sizeof head));
     for (const event &each : events)
         way.step(each.at, each.step);

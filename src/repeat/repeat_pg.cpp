@@ -54,7 +54,6 @@ void write_rows(row_writer &rows, byte_span repeats, std::optional<std::int32_t>
     auto *source = in_context<repeat::rows>::make(CurrentMemoryContext, "pg_crm repeat rows", repeats, within);
     repeat::row row;
     while (guarded([&] { return source->next(row); })) {
-        CHECK_FOR_INTERRUPTS();
         rows.write([&](Datum *values, bool *nulls) {
             split.write(values, nulls);
             values[0] = Int32GetDatum(row.nth);

@@ -55,7 +55,6 @@ CRM_ENTRY(crm_survival_rows) {
                                                            flat_state::to_read(fcinfo, 0), PG_GETARG_FLOAT8(1));
     repeat::survival_row row;
     while (guarded([&] { return source->next(row); })) {
-        CHECK_FOR_INTERRUPTS();
         rows.write([&](Datum *values, bool *nulls) {
             values[0] = Float8GetDatum(row.at);
             values[1] = Int64GetDatum(row.at_risk);
@@ -99,7 +98,6 @@ CRM_ENTRY(crm_renewal_rows) {
     const auto *source = in_context<renewals>::make(CurrentMemoryContext, "pg_crm renewal rows",
                                                     flat_state::to_read(fcinfo, 0), PG_GETARG_INT32(1));
     for (const repeat::renewal_row &row : source->rows) {
-        CHECK_FOR_INTERRUPTS();
         rows.write([&](Datum *values, bool *) {
             values[0] = Int32GetDatum(row.delivery);
             values[1] = Int64GetDatum(row.at_risk);

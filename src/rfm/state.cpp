@@ -54,15 +54,16 @@ std::size_t append_members(std::span<std::byte> state, std::size_t count, int sc
         store(state.data() + sizeof head, grades);
     else if (grades_of(state) != grades)
         throw_changed("grades");
+    interrupt_poll poll;
     if (scale > head.scale) {
         for (std::size_t i = 0; i < head.count; ++i) {
+            poll();
             member each = load_member(state, i);
             each.monetary = rescale(each.monetary, head.scale, scale);
             store_member(state, i, each);
         }
         head.scale = static_cast<std::uint8_t>(scale);
     }
-    interrupt_poll poll;
     for (std::size_t i = 0; i < count; ++i) {
         poll();
         member next = member_at(i);

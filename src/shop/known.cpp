@@ -1,7 +1,6 @@
 #include "shop/known.hpp"
 
 #include "core/bytes.hpp"
-#include "core/hashing.hpp"
 #include "core/interrupts.hpp"
 
 #include "core/no_postgres.hpp"
@@ -54,7 +53,7 @@ void known_rows::add(const known_row &row) { write_row(tapes_[ledger::partition_
 std::optional<known_row> known_rows::take(const customer &of) {
     if (const std::size_t partition = ledger::partition_of(of.key); partition != open_)
         open(partition);
-    for (std::size_t at = mix(of.key);; ++at) {
+    for (std::size_t at = hash_(of.key);; ++at) {
         const std::uint32_t number = slots_[at & (slots_.size() - 1)];
         if (number == empty)
             return std::nullopt;
@@ -89,12 +88,15 @@ void known_rows::open(std::size_t partition) {
 
 // The rows of the open partition that nobody has taken.
 void known_rows::keep_left() {
-    for (const loaded_row &each : rows_)
-        if (!each.taken) {
-            known_row row = row_at(each);
-            row.content = {};
-            write_row(tapes_[left_tape], row);
-        }
+    interrupt_poll poll;
+    for (const loaded_row &each : rows_) {
+        poll();
+        if (each.taken)
+            continue;
+        known_row row = row_at(each);
+        row.content = {};
+        write_row(tapes_[left_tape], row);
+    }
 }
 
 void known_rows::load(tape &from) {
@@ -119,8 +121,10 @@ void known_rows::load(byte_span pieces) {
 
 void known_rows::index() {
     slots_.assign(std::bit_ceil(2 * rows_.size() + 1), empty);
+    interrupt_poll poll;
     for (std::uint32_t number = 0; number < rows_.size(); ++number) {
-        std::size_t at = mix(rows_[number].key);
+        poll();
+        std::size_t at = hash_(rows_[number].key);
         while (slots_[at & (slots_.size() - 1)] != empty)
             ++at;
         slots_[at & (slots_.size() - 1)] = number;

@@ -2,6 +2,7 @@
 // ledger's own partitions and share its memory, so a customer meets the known row within the processor's cache.
 #pragma once
 
+#include "core/hashing.hpp"
 #include "core/ledger.hpp"
 
 #include <deque>
@@ -44,6 +45,7 @@ class known_rows {
     known_row row_at(const loaded_row &row) const;
 
     const key_equality *equality_;
+    secret_mix hash_;
     std::deque<tape, std::pmr::polymorphic_allocator<tape>> tapes_; // one for each partition, one for what is left
     std::size_t open_ = ledger::partitions;                         // the partition whose rows are loaded
     bool all_taken_ = false;

@@ -54,7 +54,8 @@ TEST(FlatTable, IsTheSameListInAnyOrder) {
         std::vector<std::pair<key, std::int64_t>> added;
         std::map<key, std::int64_t> expected;
         for (std::size_t i = random.below(2'000); i > 0; --i) {
-            const key of{static_cast<std::int32_t>(random.between(-40, 40)), static_cast<std::int32_t>(random.between(0, 18))};
+            const key of{static_cast<std::int32_t>(random.between(-40, 40)),
+                         static_cast<std::int32_t>(random.between(0, 18))};
             added.push_back({of, random.between(-5, 5)});
             expected[of] += added.back().second;
         }
@@ -137,9 +138,9 @@ TEST(FlatTable, RefusesBytesThatAreNone) {
     EXPECT_ERROR(open(changed(0, 'X')), invalid_parameter_value);
     EXPECT_ERROR(open(changed(1, 99)), invalid_parameter_value);
     EXPECT_ERROR(open(changed(2, max_scale + 1)), invalid_parameter_value);
-    EXPECT_ERROR(open(changed(8, 33)), invalid_parameter_value);                // count
-    EXPECT_ERROR(open(changed(16, 33)), invalid_parameter_value);               // capacity, no power of two
-    EXPECT_ERROR(open(changed(23, 0x80)), invalid_parameter_value);             // capacity
+    EXPECT_ERROR(open(changed(8, 33)), invalid_parameter_value);    // count
+    EXPECT_ERROR(open(changed(16, 33)), invalid_parameter_value);   // capacity, no power of two
+    EXPECT_ERROR(open(changed(23, 0x80)), invalid_parameter_value); // capacity
     EXPECT_ERROR(open(bytes(good.begin(), good.end() - 1)), invalid_parameter_value);
 }
 
@@ -152,7 +153,8 @@ TEST(FlatTable, SurvivesStatesMadeByHand) {
         for (std::size_t i = random.below(40); i > 0; --i)
             counted.add({static_cast<std::int32_t>(i), static_cast<std::int32_t>(i)}, 1);
         for (std::size_t i = 1 + random.below(4); i > 0; --i)
-            counted.state[random.below(random.one_in(2) ? 40 : counted.state.size())] = static_cast<std::byte>(random.bits());
+            counted.state[random.below(random.one_in(2) ? 40 : counted.state.size())] =
+                static_cast<std::byte>(random.bits());
         try {
             counted.add({-1, 0}, 1);
             counted.finished();
@@ -186,7 +188,8 @@ TEST(FlatList, IsCanonicalOnlyAsItIsWritten) {
     longer.push_back({});
     EXPECT_FALSE(is_canonical(longer));
     bytes twice = copy_of(finished);
-    std::copy_n(twice.begin() + sizeof(flat_head) + fixed, sizeof(list::entry), twice.begin() + sizeof(flat_head) + fixed + sizeof(list::entry));
+    std::copy_n(twice.begin() + sizeof(flat_head) + fixed, sizeof(list::entry),
+                twice.begin() + sizeof(flat_head) + fixed + sizeof(list::entry));
     EXPECT_FALSE(is_canonical(twice));
     bytes reserved = copy_of(finished);
     reserved[4] = std::byte{1};
@@ -208,6 +211,22 @@ TEST(FlatStore, GrowsUntilTheChangeFits) {
     const byte_vector finished = table(kept.bytes(), kind, fixed).finish(heap());
     for (const auto &[of, n] : content(finished))
         EXPECT_EQ(n, 5);
+}
+
+TEST(FlatTable, CanBeStoppedWhileItGrowsAndIsSorted) {
+    chance random(73);
+    constexpr int entries = 200'000;
+    growing large;
+    for (int i = 0; i < entries; ++i)
+        large.add({static_cast<std::int32_t>(random.bits()), i}, 1);
+    byte_vector list(&heap());
+    EXPECT_GT(polls_of([&] { list = large.finished(); }), 10 * entries / 4096); // sorting alone takes more steps
+    EXPECT_GT(polls_of([&] { EXPECT_TRUE((flat_list<key, count>(list, kind, fixed).is_canonical())); }),
+              entries / 5000);
+    EXPECT_GT(polls_of([&] { table(large.state, kind, fixed).raise_scale(2, [](count &, std::int64_t) {}); }),
+              entries / 4096);
+    large.state.resize(table::bytes_for(1 << 20, fixed));
+    EXPECT_GT(polls_of([&] { table(large.state, kind, fixed).use_all_room(); }), 2 * entries / 4096);
 }
 
 } // namespace

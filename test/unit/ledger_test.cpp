@@ -5,6 +5,7 @@
 
 #include <limits>
 #include <map>
+#include <set>
 
 namespace crm::test {
 namespace {
@@ -386,6 +387,24 @@ TEST(LedgerOfNames, FreesEverythingWhenTheSpillFileFails) {
         return failed;
     });
     EXPECT_GT(failures, 20u);
+}
+
+// Ids that all have the same first place in a table of the plain hash: whoever can choose ids must not make a pass
+// slow.
+TEST(SecretMix, ScattersKeysThatMeetInThePlainHash) {
+    const secret_mix one, other;
+    constexpr std::uint64_t places = 4096;
+    std::set<std::uint64_t> plain, scattered, elsewhere;
+    for (std::uint64_t i = 0; i < places; ++i) {
+        const std::uint64_t key = unmix(i << 24);
+        plain.insert(mix(key) % places);
+        scattered.insert(one(key) % places);
+        elsewhere.insert(other(key) % places);
+    }
+    EXPECT_EQ(plain.size(), 1u);
+    EXPECT_GT(scattered.size(), places / 2); // 1 - 1/e of them are expected
+    EXPECT_GT(elsewhere.size(), places / 2);
+    EXPECT_NE(one(1), other(1));
 }
 
 TEST(Ledger, CanBeInterruptedAtEveryPoll) {

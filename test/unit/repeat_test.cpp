@@ -209,6 +209,15 @@ TEST(Funnel, FindsTheFurthestStep) {
     EXPECT_FALSE(furthest_step(heap(), bytes(funnel_bytes())));
 }
 
+TEST(Funnel, CanBeStoppedWhileItSorts) {
+    chance random(65);
+    constexpr int events = 200'000;
+    bytes state(funnel_bytes(events));
+    for (int i = 0; i < events; ++i)
+        append_event(state, at_day(random.between(0, 9'999)), static_cast<std::int32_t>(random.between(1, 5)), 5);
+    EXPECT_GT(polls_of([&] { furthest_step(heap(), state); }), 10 * events / 4096); // sorting alone takes more steps
+}
+
 TEST(Ltv, IsTheSameHoweverItWasMerged) {
     chance random(63);
     for (int round = 0; round < 500; ++round) {

@@ -163,6 +163,14 @@ class interrupt_at {
     }
 };
 
+// How often the work looks whether it shall stop. Work on many items does so every few thousand steps, in each of its
+// loops, sorts included.
+template <class Work> std::size_t polls_of(Work &&work) {
+    const interrupt_at never(0);
+    work();
+    return interrupt_at::polls;
+}
+
 // Runs attempt(n) for n = 1, 2, ... and then in growing steps until it says that nothing failed any more; the number of
 // failures seen.
 template <class Attempt> std::size_t fail_everywhere(Attempt &&attempt) {
