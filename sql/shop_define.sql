@@ -144,6 +144,54 @@ DO $$ DECLARE one name; BEGIN FOR one IN SELECT shop FROM crm.shop LOOP CALL crm
 SELECT count(*) AS same_after_rebuild FROM refreshed NATURAL JOIN contents();
 SELECT crm.drop_shop(shop) FROM crm.shop;
 
+-- a query is one after comments, in parentheses, and by any of its words
+SELECT q.orders, s.subject, s.value
+FROM unnest(ARRAY[E'-- all\nSELECT * FROM platform.orders', '/* of the * shop */ (SELECT * FROM platform.orders)',
+                  E'\t/**/--\n TABLE platform.orders', E'WITH o AS (TABLE platform.orders) -- named\nTABLE o',
+                  '((VALUES (1, timestamptz ''2026-01-01'', 5)))']) WITH ORDINALITY AS q (orders, n),
+     crm.create_shop(concat('query', n)::name, orders, CASE WHEN n < 5 THEN 'customer_id' ELSE 'column1' END,
+                     CASE WHEN n < 5 THEN 'at' ELSE 'column2' END, CASE WHEN n < 5 THEN 'total' ELSE 'column3' END) AS s
+WHERE s.subject = 'rows that count' ORDER BY n;
+SELECT bool_and(is_query) AS all_are, count(*) FROM crm.shop;
+SELECT crm.drop_shop(shop) FROM crm.shop;
+
+-- domains over domains are what is below them
+CREATE DOMAIN platform.number AS int;
+CREATE DOMAIN platform.customer_number AS platform.number;
+CREATE DOMAIN platform.money AS numeric(12,2);
+CREATE DOMAIN platform.yen AS platform.money CHECK (VALUE IS NOT NULL);
+CREATE DOMAIN platform.moment AS timestamptz;
+CREATE DOMAIN platform.order_moment AS platform.moment;
+CREATE TABLE platform.typed (customer_id platform.customer_number, at platform.order_moment, total platform.yen);
+INSERT INTO platform.typed VALUES (7, '2026-01-01', 100), (7, '2026-01-02', 200), (8, '2026-01-03', 300);
+SELECT subject, value FROM crm.create_shop('typed', 'platform.typed', 'customer_id', 'at', 'total') WHERE subject IN ('revenue', 'customers');
+CALL crm.refresh('typed', '2026-01-31');
+SELECT crm.define_segment('typed', 'twice', 'orders = 2');
+SELECT customer_id, m.member, crm.in_segment('typed', 'twice', customer_id) AS twice, crm.in_segment('typed', 'twice', customer_id::bigint) AS by_bigint
+FROM typed.customer JOIN typed.customer_member AS m USING (customer_id) ORDER BY 1;
+SELECT DISTINCT 'same' FROM crm.alter_shop('typed', customer_id => 'customer_id::int');
+SELECT crm.drop_shop('typed');
+DROP TABLE platform.typed;
+
+-- a day ends where the next one begins: clocks that are set back to midnight, before it, past it, or forward from it, and a day left out
+SELECT zone, at, crm.shop_day_end(at, zone) AS day_end, (crm.shop_day_end(at, zone) AT TIME ZONE zone)::date AS day,
+       at <= crm.shop_day_end(at, zone) AS is_within
+FROM (VALUES ('America/Havana', timestamptz '2024-11-02 18:00Z'), ('America/Havana', '2024-11-03 04:30Z'), ('America/Havana', '2024-11-03 05:30Z'),
+             ('Atlantic/Azores', '2024-10-26 12:00Z'), ('America/Sao_Paulo', '2018-11-03 12:00Z'), ('America/Sao_Paulo', '2018-11-04 12:00Z'),
+             ('America/Sao_Paulo', '2018-02-17 12:00Z'), ('Asia/Beirut', '2024-03-30 12:00Z'), ('Asia/Beirut', '2024-10-26 12:00Z'),
+             ('America/St_Johns', '2009-10-31 12:00Z'), ('America/St_Johns', '2009-11-01 02:30:30Z'), ('America/St_Johns', '2009-11-01 03:00Z'),
+             ('Pacific/Apia', '2011-12-29 20:00Z'), ('Asia/Tokyo', '2024-11-02 14:59:59.999999Z'), ('UTC', '2024-11-02 00:00Z')) AS v (zone, at);
+SELECT crm.shop_day_end('infinity', 'UTC');
+CREATE TABLE platform.havana (customer_id int, at timestamptz, total int);
+INSERT INTO platform.havana VALUES (1, '2024-11-02 12:00 America/Havana', 1), (1, '2024-11-03 04:30Z', 10);
+SELECT DISTINCT 'created' FROM crm.create_shop('havana', 'platform.havana', 'customer_id', 'at', 'total', zone => 'America/Havana');
+CALL crm.refresh('havana', '2024-11-02 18:00Z');
+SELECT as_of_date, as_of, orders, revenue FROM havana.customer;
+CALL crm.refresh('havana', '2024-11-03 04:30Z');
+SELECT as_of_date, as_of, orders, revenue FROM havana.customer;
+CALL crm.refresh('havana', 'infinity');
+SELECT crm.drop_shop('havana');
+
 -- names are harmless
 
 CREATE TABLE platform."Order; DROP TABLE x; --" ("Customer ""ID""" text, "at" timestamptz, "合計" int, "new" boolean);

@@ -320,6 +320,20 @@ END;
 
 COMMENT ON FUNCTION crm.shop_equality(name) IS 'The operator that tells the customers of a shop apart. A part of crm.create_shop.';
 
+CREATE FUNCTION crm.base_type(type regtype) RETURNS regtype
+    LANGUAGE sql STABLE PARALLEL SAFE STRICT
+BEGIN ATOMIC
+    WITH RECURSIVE domain AS (
+        SELECT t.oid, t.typbasetype FROM pg_catalog.pg_type AS t WHERE t.oid = base_type.type
+        UNION ALL
+        SELECT t.oid, t.typbasetype FROM domain AS d JOIN pg_catalog.pg_type AS t ON t.oid = d.typbasetype
+    )
+    SELECT d.oid FROM domain AS d WHERE d.typbasetype = 0;
+END;
+
+COMMENT ON FUNCTION crm.base_type(regtype) IS
+'The type below a domain, and below the domains that it is made of; of another type itself. A part of crm.create_shop.';
+
 CREATE FUNCTION crm.shop_customer_type(shop name) RETURNS text
     LANGUAGE sql STABLE
 BEGIN ATOMIC

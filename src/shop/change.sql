@@ -31,8 +31,9 @@ DECLARE
     optional CONSTANT text[] := '{condition,refund,refund_amount,refunded_at,guest_key,channel,currency_code,currency,'
                                 'source_zone,span,bands,grades,tiers,tier_period,horizon,answers_kept,capture}';
     old CONSTANT crm.shop := crm.find_own_shop(given.shop);
+    kept_type CONSTANT regtype := crm.shop_customer_type(old.shop);
     new crm.shop;
-    key_type text;
+    key_type regtype;
 BEGIN
     IF NOT unset <@ optional THEN
         RAISE invalid_parameter_value USING
@@ -54,13 +55,12 @@ BEGIN
     new := crm.resolve_shop(new, caller_path);
     key_type := crm.shop_type(crm.shop_key(new), crm.shop_source(new));
     -- They are read as the shop keeps them, where PostgreSQL would assign them to such a column.
-    IF key_type::regtype <> crm.shop_customer_type(old.shop)::regtype
+    IF crm.base_type(key_type) <> crm.base_type(kept_type)
        AND NOT EXISTS (SELECT FROM pg_cast AS c
-                       WHERE c.castsource = key_type::regtype AND c.casttarget = crm.shop_customer_type(old.shop)::regtype
+                       WHERE c.castsource = crm.base_type(key_type) AND c.casttarget = crm.base_type(kept_type)
                              AND c.castcontext IN ('a', 'i')) THEN
         RAISE datatype_mismatch USING
-            MESSAGE = format('customers of shop "%s" are %s and cannot become %s', old.shop,
-                             crm.shop_customer_type(old.shop), key_type),
+            MESSAGE = format('customers of shop "%s" are %s and cannot become %s', old.shop, kept_type, key_type),
             HINT = 'Drop the shop and make it again.';
     END IF;
     RETURN QUERY SELECT * FROM crm.accept_shop(new);

@@ -246,6 +246,14 @@ bool is_changing(Oid function, void *context) {
     pg_unreachable();
 }
 
+[[noreturn]] void refuse_sample(const expression_check *check, const TableSampleClause *sample) {
+    const auto *share = reinterpret_cast<const Node *>(sample->args);
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("TABLESAMPLE does not take the same rows each time"),
+                    errhint("The answer must be the same whenever it is asked."),
+                    parser_errposition(check->state, exprLocation(share))));
+    pg_unreachable();
+}
+
 bool refuse_changing(Node *node, void *context) {
     if (node == nullptr)
         return false;
@@ -258,6 +266,8 @@ bool refuse_changing(Node *node, void *context) {
                             errhint("Leave out FOR UPDATE and FOR SHARE.")));
         return query_tree_walker(castNode(Query, node), here, context, 0);
     }
+    if (IsA(node, TableSampleClause))
+        refuse_sample(check, castNode(TableSampleClause, node));
     if (IsA(node, Var) && castNode(Var, node)->varattno < 0)
         check->reads_row_only = false;
     if (const char *clock = clock_at(node, check); clock != nullptr)

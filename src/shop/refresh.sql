@@ -13,11 +13,20 @@ COMMENT ON PROCEDURE crm.refresh(name, timestamptz) IS
 COMMENT ON PROCEDURE crm.rebuild(name, timestamptz) IS
 'As crm.refresh, but reads all orders in one pass and writes what differs. as_of may lie on an earlier day: then the noted changes of answers are dropped.';
 
+-- Noon is in no zone's change of clocks. Where they are set back to before midnight, a time may lie after the first
+-- instant of the next day already.
 CREATE FUNCTION crm.shop_day_end(at timestamptz, zone text) RETURNS timestamptz
     LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
-RETURN ((at AT TIME ZONE zone)::date + 1)::timestamp AT TIME ZONE zone - interval '1 microsecond';
+BEGIN ATOMIC
+    SELECT min(next_day.begins) - interval '1 microsecond'
+    FROM pg_catalog.generate_series(1, 2) AS days,
+         crm.period_start(((at AT TIME ZONE zone)::date + days + time '12:00') AT TIME ZONE zone, crm.calendar('day', zone))
+             AS next_day (begins)
+    WHERE next_day.begins > at;
+END;
 
-COMMENT ON FUNCTION crm.shop_day_end(timestamptz, text) IS 'The last microsecond of the day that a time lies in, in a zone. A part of crm.refresh.';
+COMMENT ON FUNCTION crm.shop_day_end(timestamptz, text) IS
+'The last microsecond before the next day begins in a zone, as crm.calendar has it: at the first instant that has its date. A part of crm.refresh. Errors: 22008 infinite time.';
 
 CREATE FUNCTION crm.start_run(shop name, kind text, as_of timestamptz) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -25,7 +34,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     s CONSTANT crm.shop := crm.find_own_shop(start_run.shop);
-    day_end CONSTANT timestamptz := crm.shop_day_end(start_run.as_of, s.zone);
+    day_end timestamptz;
     shop_as_of timestamptz;
     shop_day date;
     new_run bigint;
@@ -35,6 +44,7 @@ BEGIN
     IF NOT isfinite(start_run.as_of) THEN
         RAISE datetime_field_overflow USING MESSAGE = 'as_of must be finite';
     END IF;
+    day_end := crm.shop_day_end(start_run.as_of, s.zone);
     EXECUTE format('SELECT as_of, day FROM %I.scoring', s.shop) INTO STRICT shop_as_of, shop_day;
     IF (day_end AT TIME ZONE s.zone)::date < shop_day AND start_run.kind = 'refresh' THEN
         RAISE invalid_parameter_value USING

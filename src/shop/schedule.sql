@@ -6,6 +6,9 @@ AS $$
 DECLARE
     s CONSTANT crm.shop := crm.find_own_shop(schedule.shop);
     command CONSTANT text := format('CALL crm.refresh(%L)', s.shop);
+    -- psql takes a name with = for a connection string
+    database CONSTANT text := format(CASE WHEN current_database() ~ '^\w+$' THEN '%s' ELSE 'dbname=''%s''' END,
+                                     regexp_replace(current_database(), '([\\''])', '\\\1', 'g'));
     job bigint;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_cron') THEN
@@ -15,9 +18,9 @@ BEGIN
                             coalesce('"' || current_setting('cron.database_name', true) || '"', 'not set'), current_database()),
             HINT = format('Install pg_cron here (shared_preload_libraries, cron.database_name, CREATE EXTENSION pg_cron); '
                           'or in its database SELECT cron.schedule_in_database(%L, %L, %L, %L); '
-                          'or a line in a crontab: %s psql -d %s -c "%s"',
+                          'or a line in a crontab: %s psql -d %s -c %s',
                           crm.job_name(s.shop), schedule.schedule, command, current_database(), schedule.schedule,
-                          current_database(), command);
+                          crm.crontab_word(database), crm.crontab_word(command));
     END IF;
     EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job USING crm.job_name(s.shop), schedule.schedule, command;
     RETURN job;
@@ -25,6 +28,14 @@ END $$;
 
 COMMENT ON FUNCTION crm.schedule(name, text) IS
 'Has pg_cron refresh a shop, as the current user: crm.schedule(''shop'', ''10 * * * *''). Calling it again changes the time. Returns the number of the job. Errors: 0A000 where pg_cron is not in this database (the hint names other ways), 42704 no such shop, 42501 not the owner or no right to use pg_cron, and pg_cron''s own for a malformed schedule.';
+
+CREATE FUNCTION crm.crontab_word(word text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+RETURN CASE WHEN word ~ '^\w+$' THEN word
+            ELSE replace('"' || regexp_replace(word, '([\\"$`])', '\\\1', 'g') || '"', '%', '\%') END;
+
+COMMENT ON FUNCTION crm.crontab_word(text) IS
+'A text as one word of a command in a crontab: quoted for the shell, with % as cron wants it. A part of crm.schedule.';
 
 CREATE FUNCTION crm.unschedule(shop name) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -218,7 +218,7 @@ BEGIN
         RAISE null_value_not_allowed USING MESSAGE = format('%s of a shop must not be NULL or empty', setting.name);
     END IF;
 
-    s.is_query := s.orders ~* '^\s*(\(|(select|with|values|table)\M)';
+    s.is_query := s.orders ~* '^(\s|--[^\n]*(\n|$)|/\*([^*]|\*+[^*/])*\*+/)*(\(|(select|with|values|table)\M)'; -- after comments
     s.orders := CASE WHEN s.is_query THEN s.orders ELSE crm.shop_orders(s.orders, search_path) END;
     source := crm.shop_source(s);
     BEGIN
@@ -256,8 +256,7 @@ BEGIN
              AS v (name, expression, types, hint)
         WHERE v.expression IS NOT NULL
     LOOP
-        SELECT coalesce(nullif(t.typbasetype, 0), t.oid)::regtype INTO found_type
-        FROM pg_type AS t WHERE t.oid = setting.type;
+        found_type := crm.base_type(setting.type);
         IF found_type <> ALL (setting.types) THEN
             RAISE datatype_mismatch USING
                 MESSAGE = format('%s of the shop must be %s', setting.name, array_to_string(setting.types, ' or ')),

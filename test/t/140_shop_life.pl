@@ -85,6 +85,21 @@ my $runs = sql('SELECT count(*) FROM crm.refresh_run');
     is(system("$line >/dev/null"), 0, 'that line runs');
 }
 is(sql('SELECT count(*) FROM crm.refresh_run') - $runs, 1, 'and refreshes');
+for my $name ('postgres', q{a'b\"$(id)=%})
+{
+    my $shop = q{x"$(id)%\\`date` '1'};
+    sql('CREATE DATABASE "' . $name =~ s/"/""/gr . q{"; }) if $name ne 'postgres';
+    sql("CREATE EXTENSION pg_crm; $make_orders", $name) if $name ne 'postgres';
+    sql("SELECT crm.create_shop(\$s\$$shop\$s\$, 'orders', 'customer', 'at', 'amount')", $name);
+    my ($entry) = refusal_of($node, "SELECT crm.schedule(\$s\$$shop\$s\$, '10 3 * * *')", database => $name, hint => 1) =~
+        /crontab: 10 3 \* \* \* (psql .*)$/s;
+    unlike($entry, qr/(?<!\\)%/, "cron finds no end of the command: $entry");
+    $entry =~ s/\\%/%/g; # as cron does
+    local %ENV = (%ENV, PGHOST => $node->host, PGPORT => $node->port);
+    is(system("$entry >/dev/null"), 0, 'nor the shell anything to do');
+    is(sql(q{SELECT status FROM crm.refresh_run ORDER BY run DESC LIMIT 1}, $name), 'done', 'the shop of that name is refreshed');
+    sql("SELECT crm.drop_shop(\$s\$$shop\$s\$)", $name);
+}
 sql("CALL crm.rebuild('shop', $as_of)");
 is(sql(q{SELECT crm.unschedule('shop')}), 'f', 'there is nothing to unschedule');
 

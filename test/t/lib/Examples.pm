@@ -103,7 +103,7 @@ my $tables = q{
            interval '400 days' AS interval,
            interval '30 days' AS month, n * 12.5 AS numeric, 'shop'::name AS name,
            'six'::name AS map, 'gap'::name AS gap,
-           'example.orders'::regclass AS regclass, 'vip' AS text, 'vip' AS segment, 'kinds' AS family,
+           'example.orders'::regclass AS regclass, 'integer'::regtype AS regtype, 'vip' AS text, 'vip' AS segment, 'kinds' AS family,
            n::text AS buyer, 'example.orders' AS source, 'gold' AS tier, 'at' AS expression,
            ARRAY['[45]..', '33.'] AS text_, '{low,high}'::text[] AS names,
            ARRAY[0, 100.5 + n] AS thresholds, '{低,高}'::text[] AS labels, 'month' AS unit,
