@@ -299,7 +299,14 @@ SELECT pg_temp.refusal(statement) FROM unnest(ARRAY[
     $$SELECT * FROM crm.cohort_table('SELECT customer, at FROM cohort_orders', 'month', now())$$,
     $$SELECT * FROM crm.cohort_table('SELECT customer, at, amount FROM cohort_orders', 'month', now(), 'around')$$,
     $$SELECT * FROM crm.cohort_table('SELECT n, now(), 1, n FROM generate_series(1, 10001) AS n', 'month', now())$$,
+    $$SELECT * FROM crm.cohort_table('SELECT n, now(), 1, repeat(n::text, 50000) FROM generate_series(1, 60) AS n', 'month', now())$$,
     $$SELECT * FROM crm.cohort_table('SELECT 1, timestamptz ''4714-11-24 00:00+00 BC'', 1', 'month UTC', '4714-12-30 00:00+00 BC')$$]) AS statement;
+-- counts stay in memory: 256 MB are enough for 500 values with 260 days each, but not for 6,000
+SET pg_crm.memory = 0;
+SELECT pg_temp.refusal(format($$SELECT * FROM crm.cohort_table('SELECT s, timestamptz ''2025-01-01'' + d * interval ''1 day'', 1, s
+    FROM generate_series(1, %s) AS s, generate_series(0, 260) AS d', 'day UTC', '2025-12-31')$$, splits))
+FROM (VALUES (500), (6000)) AS v(splits);
+RESET pg_crm.memory;
 
 -- text and binary
 
@@ -422,8 +429,10 @@ FROM state, generate_series(1, 300) AS i,
 RESET statement_timeout;
 
 -- more cells than one table may count
+SET pg_crm.memory = '1GB';
 SELECT pg_temp.refusal($$SELECT count(*) FROM crm.cohort_table('SELECT c, timestamptz ''2010-01-01Z'' + (c + a) * interval ''1 day'', 1
     FROM generate_series(0, 2899) AS c, generate_series(0, 2899 - c) AS a', 'day UTC', '2018-01-01Z')$$);
+RESET pg_crm.memory;
 
 -- every object says what it is
 SELECT count(*) > 0 AS functions, count(*) FILTER (WHERE obj_description(oid, 'pg_proc') IS NULL) AS without_comment

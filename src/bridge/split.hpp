@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bridge/orders.hpp"
+#include "bridge/settings.hpp"
 #include "core/flat_table.hpp"
 
 namespace crm::bridge {
@@ -19,29 +20,33 @@ class split_tables {
 
     // change(bytes of the customer's table, memory) says how many bytes it needs.
     template <class Change> void change(const customer &of, Change &&change) {
-        while (tables_.size() <= of.first_tag)
+        for (; tables_.size() <= of.first_tag; bytes_ += initial_bytes_)
             tables_.emplace_back(in_, initial_bytes_);
         flat_store &table = tables_[of.first_tag];
         const std::size_t before = table.bytes().size();
         table.change([&](std::span<std::byte> bytes) { return change(bytes, in_); });
         bytes_ += table.bytes().size() - before;
-        if (bytes_ > most_bytes)
-            throw error(program_limit_exceeded, "too many different periods and values to count", {},
-                        "Choose longer periods, or fewer values to split by.");
+        if (bytes_ > most_bytes_)
+            throw error(program_limit_exceeded, "too many different periods and values to count",
+                        short_text("The counts take more than ", most_bytes_, " bytes."),
+                        "Choose longer periods, fewer values to split by, or more pg_crm.memory.");
     }
     void finish(table_finisher finish) {
         lists_.reserve(tables_.size());
-        for (flat_store &each : tables_)
+        for (flat_store &each : tables_) {
             lists_.push_back(finish(each.bytes(), in_).value_or(byte_vector(&in_)));
+            each = flat_store(in_, 0);
+        }
     }
     std::size_t size() const { return lists_.size(); }
     byte_span operator[](std::size_t number) const { return lists_[number]; }
 
   private:
-    static constexpr std::size_t most_bytes = std::size_t{1} << 30;
+    // Counts do not go to files, so they may take more than a tiny budget.
+    static constexpr std::size_t least_limit = std::size_t{256} << 20;
 
     memory &in_;
-    std::size_t initial_bytes_, bytes_ = 0;
+    std::size_t initial_bytes_, bytes_ = 0, most_bytes_ = std::max(memory_budget(), least_limit);
     std::pmr::vector<flat_store> tables_;
     std::pmr::vector<byte_vector> lists_;
 };

@@ -73,7 +73,7 @@ CREATE FUNCTION crm.cohort_table(query text, period crm.calendar, as_of timestam
     LANGUAGE c STABLE PARALLEL UNSAFE COST 1000000 ROWS 500 AS 'MODULE_PATHNAME', 'crm_cohort_table';
 
 COMMENT ON FUNCTION crm.cohort_table(text, crm.calendar, timestamptz, crm.retention) IS
-'crm.cohort_rows straight from a query of orders, in one pass. The query is as for crm.histories, its customers of any type that can be hashed; an optional fourth column splits the cohorts: each customer belongs to the value of the first purchase (of several at the same microsecond, to the one that sorts first), which split shows as text. Without it split is NULL. Errors: as crm.histories and crm.cohorts; 54000 more than 10000 values to split by.';
+'crm.cohort_rows straight from a query of orders, in one pass. The query is as for crm.histories, its customers of any type that can be hashed; an optional fourth column splits the cohorts: each customer belongs to the value of the first purchase (of several at the same microsecond, to the one that sorts first), which split shows as text. Without it split is NULL. Errors: as crm.histories and crm.cohorts; 54000 more than 10000 values to split by, or 4 MB of them, or counts that take more than pg_crm.memory and 256 MB.';
 
 CREATE FUNCTION crm.cohort_at(cohorts crm.cohorts)
     RETURNS TABLE(cohort date, customers bigint, second_rate double precision, sixth_rate double precision, ltv_12 numeric)

@@ -12,11 +12,11 @@ namespace crm {
 
 class split_values {
   public:
-    static constexpr std::size_t most = 10'000;
+    static constexpr std::size_t most = 10'000, most_bytes = std::size_t{4} << 20;
 
     explicit split_values(memory &in) : numbers_(&in), texts_({std::nullopt}, &in), ranks_(&in) {}
 
-    // NULL is number 0. 54000 when the column has more values than anybody would split by.
+    // NULL is number 0. 54000 when the column has more or longer values than anybody would split by.
     tag number_of(std::optional<std::string_view> text) {
         if (text == texts_[last_])
             return last_;
@@ -52,17 +52,23 @@ class split_values {
     numbers::iterator insert(std::string_view text) {
         if (texts_.size() > most)
             throw error(program_limit_exceeded, "column that splits customers has too many values",
-                        short_text("There are more than ", most, "."),
-                        "Split by a column such as channel or campaign.");
+                        short_text("There are more than ", most, "."), split_hint);
+        if (bytes_ + text.size() > most_bytes)
+            throw error(program_limit_exceeded, "values that split customers are too long",
+                        short_text("Together they have more than ", most_bytes, " bytes."), split_hint);
+        bytes_ += text.size();
         const auto place = numbers_.try_emplace(std::pmr::string(text), static_cast<tag>(texts_.size())).first;
         texts_.push_back(place->first);
         return place;
     }
 
+    static constexpr const char *split_hint = "Split by a column such as channel or campaign.";
+
     numbers numbers_;
     std::pmr::vector<std::optional<std::string_view>> texts_; // of the map's own strings
     std::pmr::vector<std::uint32_t> ranks_;
     tag last_ = 0;
+    std::size_t bytes_ = 0;
 };
 
 } // namespace crm

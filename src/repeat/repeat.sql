@@ -68,7 +68,7 @@ CREATE FUNCTION crm.repeat_table(query text, as_of timestamptz DEFAULT now(), wi
     LANGUAGE c STABLE PARALLEL UNSAFE COST 1000000 ROWS 20 AS 'MODULE_PATHNAME', 'crm_repeat_table';
 
 COMMENT ON FUNCTION crm.repeat_table(text, timestamptz, interval) IS
-'crm.repeat_rows straight from a query of orders, in one pass. The query is as for crm.histories, its customers of any type that can be hashed; an optional fourth column splits the customers: each belongs to the value of the first purchase (of several at the same microsecond, to the one that sorts first), which split shows as text. Without it split is NULL. Errors: as crm.histories and crm.repeat_rows; 54000 more than 10000 values to split by.';
+'crm.repeat_rows straight from a query of orders, in one pass. The query is as for crm.histories, its customers of any type that can be hashed; an optional fourth column splits the customers: each belongs to the value of the first purchase (of several at the same microsecond, to the one that sorts first), which split shows as text. Without it split is NULL. Errors: as crm.histories and crm.repeat_rows; 54000 more than 10000 values to split by, or 4 MB of them, or counts that take more than pg_crm.memory and 256 MB.';
 
 CREATE FUNCTION crm.f2_band(rate double precision) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 2

@@ -143,6 +143,8 @@ FUZZ(input) {
     customer found;
     if (!attempt([&] {
             while (book.next(found)) {
+                if (!expected)
+                    continue; // the amount that does not fit is another customer's, yet to come
                 const auto place = left.find(keys.customer_of(found));
                 REQUIRE(place != left.end() && found.history.scale == book.scale());
                 check_customer(found, place->second);
