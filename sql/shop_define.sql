@@ -48,7 +48,7 @@ SELECT * FROM refused(
     'orders => ''DELETE FROM platform.orders''',
     'customer_id => ''customer''', 'customer_id => ''1 +''', 'customer_id => ''at::text::json''',
     'ordered_at => ''local_at''', 'ordered_at => ''at'', source_zone => ''UTC''', 'ordered_at => ''local_at'', source_zone => ''Tokio''',
-    'ordered_at => ''epoch''', 'amount => ''real_total''', 'amount => ''kind''', 'condition => ''status''', 'condition => ''false''',
+    'ordered_at => ''epoch''', 'amount => ''real_total''', 'amount => ''kind''', 'condition => ''status''',
     'refund => ''status + 1''', 'refund => ''true''', 'refunded_at => ''at''', 'amount => ''cents'', amount_divisor => 60',
     'zone => ''Nowhere''', 'zone => NULL', 'span => ''-1 day''', 'grades => 4', 'grades => 5, bands => crm.rfm_bands()', 'map => ''seven''',
     'map => ''klaviyo''', 'tiers => crm.tier_ladder(''{}'', ''{}'')', 'tiers => crm.tier_ladder(''{a,b}'', ''{0,0}'')', 'tiers => crm.tier_ladder(''{a,a}'', ''{0,1}'')',
@@ -143,6 +143,38 @@ CREATE TEMP TABLE refreshed AS SELECT * FROM contents();
 DO $$ DECLARE one name; BEGIN FOR one IN SELECT shop FROM crm.shop LOOP CALL crm.rebuild(one, '2026-03-01'); END LOOP; END $$;
 SELECT count(*) AS same_after_rebuild FROM refreshed NATURAL JOIN contents();
 SELECT crm.drop_shop(shop) FROM crm.shop;
+
+-- a dry run shows what would be refused, and makes nothing; without orders that count there is nothing to refuse
+SELECT * FROM crm.create_shop('dry', 'platform.orders', 'customer_id', 'at',
+    'CASE id WHEN 7 THEN ''NaN'' ELSE total END', currency_code => 'currency', condition => 'status < 2', dry_run => true);
+SELECT subject, value, verdict, explanation
+FROM (VALUES ('total * 1e20', 'true'), ('total / (id - 7)', 'true'), ('total', 'id / (id - 7) > 0'), ('total', 'status > 2'), ('total', 'true')) AS v (amount, condition),
+     crm.create_shop('dry', 'platform.orders', 'customer_id', 'at', v.amount, condition => v.condition, dry_run => true)
+WHERE verdict <> 'ok' OR subject = 'customers';
+SELECT crm.create_shop('dry', 'platform.orders', 'customer_id', 'at', 'kind', dry_run => true);
+SELECT crm.create_shop('platform', 'platform.orders', 'customer_id', 'at', 'total', dry_run => true);
+SELECT to_regnamespace('dry') IS NULL AS nothing_made, count(*) AS shops FROM crm.shop;
+SELECT count(*) AS triggers FROM pg_trigger WHERE tgrelid = 'platform.orders'::regclass;
+
+-- what the orders hold refuses no change of settings but of those by which they are read
+CREATE TABLE platform.few AS SELECT * FROM platform.orders WHERE id IN (1, 2);
+SELECT subject, value, verdict FROM crm.create_shop('few', 'platform.few', 'customer_id', 'at', 'total * 1', condition => 'status >= 5', currency_code => 'currency', currency => 'JPY')
+WHERE verdict <> 'ok' OR subject = 'customers';
+UPDATE platform.few SET status = 5;
+CALL crm.refresh('few', '2026-03-01');
+SELECT count(*) FROM few.customer;
+UPDATE platform.few SET currency = 'USD';
+SELECT subject, value, verdict, explanation FROM crm.alter_shop('few', batch_rows => 5) WHERE verdict <> 'ok';
+UPDATE platform.few SET currency = 'JPY', total = 'NaN' WHERE id = 1;
+SELECT subject, value, verdict, explanation FROM crm.alter_shop('few') WHERE verdict <> 'ok';
+SELECT subject, value, verdict, explanation FROM crm.alter_shop('few', repeat_within => '30 days', zone => 'UTC') WHERE verdict <> 'ok';
+SELECT crm.alter_shop('few', amount => 'total * 2');
+SELECT crm.alter_shop('few', unset => '{currency_code,currency}');
+SELECT batch_rows, repeat_within, zone, amount, currency FROM crm.shop;
+UPDATE platform.few SET currency = 'JPY', total = 5, status = 0;
+SELECT subject, value, verdict, explanation FROM crm.alter_shop('few', amount => 'total * 2') WHERE verdict <> 'ok';
+SELECT crm.drop_shop('few');
+DROP TABLE platform.few;
 
 -- a query is one after comments, in parentheses, and by any of its words
 SELECT q.orders, s.subject, s.value

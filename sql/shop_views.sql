@@ -84,13 +84,23 @@ SELECT count(*) AS cells, count(*) FILTER (WHERE
     AND v.retention IS NOT DISTINCT FROM CASE WHEN v.elapsed THEN v.retained::float8 / v.customers END) AS as_plain_sql_says
 FROM shop.cohort_month AS v FULL JOIN cells AS c USING (cohort_month, month);
 SELECT count(*) AS months, count(*) FILTER (WHERE
-    (v.customers, v.new_customers, v.orders) = (p.customers, p.new_customers, p.orders) AND v.returning_customers = p.customers - p.new_customers
+    (v.customers, v.new_customers, v.orders, v.revenue) = (p.customers, p.new_customers, p.orders, p.revenue) AND v.returning_customers = p.customers - p.new_customers
     AND v.repeat_rate = round((p.customers - p.new_customers)::numeric / p.customers, 4)) AS as_plain_sql_says
 FROM shop.kpi_month AS v FULL JOIN (
     SELECT k.month, count(DISTINCT who) FILTER (WHERE purchase) AS customers, count(*) FILTER (WHERE purchase) AS orders,
-           count(DISTINCT who) FILTER (WHERE p.month = k.month) AS new_customers
-    FROM known AS k JOIN plain AS p USING (who) GROUP BY 1) AS p USING (month);
-SELECT sum(revenue) = (SELECT sum(yen) FROM known JOIN plain USING (who)) AS all_revenue FROM shop.kpi_month;
+           count(DISTINCT who) FILTER (WHERE p.month = k.month) AS new_customers, sum(k.yen) AS revenue
+    FROM known AS k LEFT JOIN plain AS p USING (who) GROUP BY 1) AS p USING (month);
+SELECT sum(revenue) = (SELECT sum(yen) FROM known) AS all_revenue FROM shop.kpi_month;
+SELECT count(DISTINCT who) FILTER (WHERE p.who IS NULL) > 5 AS some_never_bought, count(DISTINCT who) FILTER (WHERE k.month < p.month) > 5 AS some_bought_later
+FROM known AS k LEFT JOIN plain AS p USING (who) WHERE NOT purchase;
+-- refunds before any purchase have months of their own; those of tomorrow none
+INSERT INTO sales (who, at, yen) VALUES (md5('early')::uuid, '2024-11-05', -70), (md5('late')::uuid, '2024-10-05', -10), (md5('late')::uuid, '2026-01-20', 50),
+    (md5('later')::uuid, '2026-01-21', -30);
+CALL crm.refresh('shop', '2025-12-31 12:00+09');
+SELECT month, customers, new_customers, returning_customers, repeat_rate, orders, revenue, average_order_value, ltv FROM shop.kpi_month ORDER BY month LIMIT 3;
+SELECT sum(revenue) = (SELECT sum(yen) FROM known) AS all_revenue FROM shop.kpi_month;
+DELETE FROM sales WHERE who IN (md5('early')::uuid, md5('late')::uuid, md5('later')::uuid);
+CALL crm.refresh('shop', '2025-12-31 12:00+09');
 SELECT month, new_customers, returning_customers, repeat_rate, round(f2_rate::numeric, 4) AS f2_rate, average_order_value, ltv, is_complete
 FROM shop.kpi_month ORDER BY month LIMIT 3;
 SELECT l.nth, l.customers, l.customers = (SELECT count(*) FROM plain AS p WHERE p.orders >= l.nth) AS as_plain_sql_says
@@ -199,6 +209,14 @@ $$;
 SELECT * FROM same_as_table('2026-02-11 23:59:59.999999+09');
 SELECT segment, label_ja, customers > 0 AS some FROM shop.rfm_segment ORDER BY position;
 CREATE TABLE first_bands AS TABLE shop.band;
+-- other settings leave them as they are
+UPDATE sales SET yen = yen * 3 WHERE id % 2 = 0;
+SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', batch_rows => 100, answers_kept => '1 year');
+CALL crm.refresh('shop', '2026-02-20 12:00+09');
+SELECT DISTINCT 'same' FROM crm.alter_shop('shop');
+CALL crm.refresh('shop', '2026-02-21 12:00+09');
+SELECT valid_from, b.bands = f.bands AS as_before FROM shop.band AS b LEFT JOIN first_bands AS f USING (valid_from);
+SELECT (SELECT bands FROM shop.scoring) = bands AS in_force FROM first_bands;
 CALL crm.refresh('shop', '2026-03-31 12:00+09');
 SELECT * FROM same_as_table('2026-03-31 23:59:59.999999+09');
 SELECT count(*) AS reviews FROM shop.band;
@@ -209,6 +227,19 @@ CALL crm.rebuild('shop', '2026-07-01 12:00+09');
 SELECT valid_from, bands = (SELECT crm.rfm_quantiles(crm.rfm(h, '2026-07-01 23:59:59.999999+09', '365 days'), 5)
                             FROM (SELECT crm.history(at, yen) AS h FROM sales GROUP BY who) AS x) AS exact
 FROM shop.band ORDER BY 1 DESC LIMIT 1;
+-- nor do those that they follow from wait for a new quarter
+SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', span => '180 days');
+CALL crm.refresh('shop', '2026-07-02 12:00+09');
+SELECT valid_from, bands = (SELECT crm.rfm_quantiles(crm.rfm(h, '2026-07-02 23:59:59.999999+09', '180 days'), 5)
+                            FROM (SELECT crm.history(at, yen) AS h FROM sales GROUP BY who) AS x) AS exact
+FROM shop.band ORDER BY 1 DESC LIMIT 1;
+SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', condition => 'yen > 0');
+CALL crm.refresh('shop', '2026-07-03 12:00+09');
+SELECT valid_from, bands = (SELECT crm.rfm_quantiles(crm.rfm(h, '2026-07-03 23:59:59.999999+09', '180 days'), 5)
+                            FROM (SELECT crm.history(at, yen) AS h FROM sales WHERE yen > 0 GROUP BY who) AS x) AS exact
+FROM shop.band ORDER BY 1 DESC LIMIT 1;
+SELECT DISTINCT 'changed' FROM crm.alter_shop('shop', span => '1 year', unset => '{condition}');
+CALL crm.rebuild('shop', '2026-07-01 12:00+09');
 -- a map that changes is noticed
 SELECT crm.define_rfm_map('by recency', ARRAY[('just now', NULL, NULL, '{5..}'), ('before', NULL, NULL, '{[1-4]..}')]::crm.rfm_rule[]);
 CALL crm.refresh('shop', '2026-07-01 12:00+09');

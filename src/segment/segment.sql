@@ -132,6 +132,17 @@ BEGIN
         SELECT e.event, e.happened_at, e.day AS date, e.kind, e.segment, e.customer_id, e.tier_before, e.tier
         FROM %1$I.segment_event AS e
         $sql$, s.shop);
+    -- What crm.segment_set_of and the like read, who run with the rights of the caller.
+    EXECUTE format($sql$
+        CREATE OR REPLACE VIEW %1$I.segment_in_force AS
+        SELECT d.segment, d.version, d.label, d.label_ja, d.family, d.operation, d.parts
+        FROM %1$I.segment_definition AS d
+        WHERE d.ended_at IS NULL;
+        CREATE OR REPLACE VIEW %1$I.segment_known AS
+        SELECT m.segment, m.day, m.known_since, m.members FROM %1$I.segment_set AS m;
+        CREATE OR REPLACE VIEW %1$I.segment_day AS
+        SELECT x.segment, x.day, x.entered, x.departed FROM %1$I.segment_change AS x
+        $sql$, s.shop);
 END $$;
 
 COMMENT ON FUNCTION crm.make_segment_views(crm.shop) IS 'Makes or replaces the views of a shop''s segments. A part of crm.create_shop.';

@@ -10,10 +10,13 @@ DECLARE
     definition CONSTANT crm.segment := crm.find_segment(s.shop, segment);
     rows CONSTANT text := format('(SELECT c.* FROM %I.customer_row AS c WHERE c.customer_id %s $1::%s LIMIT 1)', s.shop,
                                  crm.shop_equality(s.shop), crm.shop_customer_type(s.shop));
+    condition text;
     of_condition record;
 BEGIN
     PERFORM set_config('timezone', s.zone, true);
-    IF definition.condition IS NULL THEN
+    EXECUTE format('SELECT d.condition FROM %I.segment_definition AS d WHERE d.segment = $1 AND d.ended_at IS NULL', s.shop)
+    INTO condition USING segment;
+    IF condition IS NULL THEN
         RETURN QUERY EXECUTE format($sql$
             SELECT 1 + u.n::int, CASE u.n WHEN 0 THEN 0 ELSE 1 END, CASE u.n WHEN 0 THEN $2::text || ' of' ELSE u.segment END,
                    coalesce(crm.contains(o.members, $1), false), NULL::text
@@ -27,7 +30,7 @@ BEGIN
     END IF;
     FOR of_condition IN
         WITH RECURSIVE parts AS MATERIALIZED (
-            SELECT * FROM crm.condition_parts(format('%I.customer_row', s.shop)::regclass, definition.condition)
+            SELECT * FROM crm.condition_parts(format('%I.customer_row', s.shop)::regclass, condition)
         ), tree AS (
             SELECT p.*, 0 AS depth FROM parts AS p WHERE p.parent IS NULL
             UNION ALL

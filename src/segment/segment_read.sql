@@ -1,7 +1,7 @@
 -- reading segments of a shop, with the rights of the caller
 
 CREATE TYPE crm.segment AS (
-    segment text, version int, label text, label_ja text, family text, condition text, operation crm.set_operation, parts text[]);
+    segment text, version int, label text, label_ja text, family text, operation crm.set_operation, parts text[]);
 
 COMMENT ON TYPE crm.segment IS 'The definition of a segment that is in force.';
 COMMENT ON COLUMN crm.segment.segment IS 'Name of the segment.';
@@ -9,7 +9,6 @@ COMMENT ON COLUMN crm.segment.version IS 'Number of the definition.';
 COMMENT ON COLUMN crm.segment.label IS 'English label.';
 COMMENT ON COLUMN crm.segment.label_ja IS 'Japanese label.';
 COMMENT ON COLUMN crm.segment.family IS 'The exclusive family that it belongs to; NULL for none.';
-COMMENT ON COLUMN crm.segment.condition IS 'The condition; NULL for a set of segments.';
 COMMENT ON COLUMN crm.segment.operation IS 'How the parts are combined; NULL for a condition.';
 COMMENT ON COLUMN crm.segment.parts IS 'The segments that are combined; NULL for a condition.';
 
@@ -37,12 +36,9 @@ DECLARE
     others text;
 BEGIN
     PERFORM crm.check_shop_exists(shop);
-    EXECUTE format('SELECT d.segment, d.version, d.label, d.label_ja, d.family, d.condition, d.operation, d.parts '
-                   'FROM %I.segment_definition AS d WHERE d.segment = $1 AND d.ended_at IS NULL', shop)
-    INTO definition USING segment;
+    EXECUTE format('SELECT d.* FROM %I.segment_in_force AS d WHERE d.segment = $1', shop) INTO definition USING segment;
     IF definition.segment IS NULL THEN
-        EXECUTE format('SELECT string_agg(d.segment, '', '' ORDER BY d.segment) FROM %I.segment_definition AS d '
-                       'WHERE d.ended_at IS NULL', shop)
+        EXECUTE format('SELECT string_agg(d.segment, '', '' ORDER BY d.segment) FROM %I.segment_in_force AS d', shop)
         INTO others;
         RAISE undefined_object USING
             MESSAGE = format('segment "%s" of shop "%s" does not exist', segment, shop),
@@ -64,9 +60,9 @@ DECLARE
 BEGIN
     PERFORM crm.check_shop_exists(shop);
     EXECUTE format('SELECT o.members, o.known_since, (SELECT coalesce(max(x.day) FILTER (WHERE d.segment IS NOT NULL), max(x.day)) '
-                   'FROM %1$I.segment_set AS x LEFT JOIN %1$I.segment_definition AS d ' -- a dropped one has the day of its end
-                   'ON d.segment = x.segment AND d.ended_at IS NULL) AS today '
-                   'FROM %1$I.segment_set AS o WHERE o.segment = $1', shop)
+                   'FROM %1$I.segment_known AS x LEFT JOIN %1$I.segment_in_force AS d ' -- a dropped one has the day of its end
+                   'ON d.segment = x.segment) AS today '
+                   'FROM %1$I.segment_known AS o WHERE o.segment = $1', shop)
     INTO known USING segment;
     IF known.known_since IS NULL THEN
         PERFORM crm.find_segment(shop, segment);
@@ -81,7 +77,7 @@ BEGIN
             HINT = format('They are known from %s to %s.', known.known_since, known.today);
     END IF;
     result := known.members;
-    FOR change IN EXECUTE format('SELECT x.entered, x.departed FROM %I.segment_change AS x '
+    FOR change IN EXECUTE format('SELECT x.entered, x.departed FROM %I.segment_day AS x '
                                  'WHERE x.segment = $1 AND x.day > $2 ORDER BY x.day DESC', shop) USING segment, as_of
     LOOP
         result := (result OPERATOR(crm.-) change.entered) OPERATOR(crm.|) change.departed;
@@ -139,9 +135,9 @@ CREATE FUNCTION crm.segments_of(shop name, customer text) RETURNS TABLE(segment 
 AS $$
 BEGIN
     PERFORM crm.check_shop_exists(shop);
-    RETURN QUERY EXECUTE format('SELECT d.segment, d.label, d.label_ja FROM %1$I.segment_definition AS d '
-                                'JOIN %1$I.segment_set AS o ON o.segment = d.segment '
-                                'WHERE d.ended_at IS NULL AND crm.contains(o.members, $1) ORDER BY d.segment', shop)
+    RETURN QUERY EXECUTE format('SELECT d.segment, d.label, d.label_ja FROM %1$I.segment_in_force AS d '
+                                'JOIN %1$I.segment_known AS o ON o.segment = d.segment '
+                                'WHERE crm.contains(o.members, $1) ORDER BY d.segment', shop)
     USING crm.member_of(shop, customer);
 END $$;
 
@@ -164,8 +160,7 @@ BEGIN
     RETURN QUERY EXECUTE format($sql$
         WITH sets AS MATERIALIZED (
             SELECT d.segment, o.members, crm.cardinality(o.members) AS customers
-            FROM %1$I.segment_definition AS d JOIN %1$I.segment_set AS o ON o.segment = d.segment
-            WHERE d.ended_at IS NULL
+            FROM %1$I.segment_in_force AS d JOIN %1$I.segment_known AS o ON o.segment = d.segment
         )
         SELECT v.segment_a, v.segment_b, v.customers, round(v.customers::numeric / nullif(v.of_a, 0), 4),
                round(v.customers::numeric / nullif(v.of_b, 0), 4),
@@ -206,8 +201,8 @@ DECLARE
     families text[];
 BEGIN
     PERFORM crm.check_shop_exists(shop);
-    EXECUTE format('SELECT coalesce(array_agg(DISTINCT d.family), ''{}'') FROM %I.segment_definition AS d '
-                   'WHERE d.ended_at IS NULL AND d.family IS NOT NULL', shop)
+    EXECUTE format('SELECT coalesce(array_agg(DISTINCT d.family), ''{}'') FROM %I.segment_in_force AS d '
+                   'WHERE d.family IS NOT NULL', shop)
     INTO families;
     IF (family = ANY (families)) IS NOT TRUE THEN
         RAISE undefined_object USING
@@ -217,8 +212,8 @@ BEGIN
     RETURN QUERY EXECUTE format($sql$
         WITH sets AS MATERIALIZED (
             SELECT d.segment, coalesce(o.members, '{}') AS members
-            FROM %1$I.segment_definition AS d LEFT JOIN %1$I.segment_set AS o ON o.segment = d.segment
-            WHERE d.ended_at IS NULL AND d.family = $1
+            FROM %1$I.segment_in_force AS d LEFT JOIN %1$I.segment_known AS o ON o.segment = d.segment
+            WHERE d.family = $1
         ), problems AS (
             SELECT 'gap' AS problem, array_agg(s.segment ORDER BY s.segment) AS segments,
                    (SELECT coalesce(crm.idset(m.member), '{}') FROM %1$I.customer_member AS m)

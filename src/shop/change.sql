@@ -21,7 +21,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION crm.alter_shop(name, text, text, text, text, text, text, text, text, text, text, text, text, int, text, text, interval, crm.rfm_bands, int, name, crm.tier_ladder, text, interval, interval, float8, interval, crm.shop_capture, int, text[]) IS
-'Changes the settings of a shop that are given, as crm.create_shop reads them; unset names settings that become NULL. The next refresh brings the customers up to date. To move a shop to a changed or another table of orders, give the settings that changed. Returns what it sees, as crm.create_shop. Errors: 42704 no such shop, 42501 not the owner, 55006 a run is under way, 42804 customers of another type, otherwise as crm.create_shop.';
+'Changes the settings of a shop that are given, as crm.create_shop reads them; unset names settings that become NULL. The next refresh brings the customers up to date. To move a shop to a changed or another table of orders, give the settings that changed. Quantile cut points are decided anew where a setting that they follow from was changed: grades, span, zone, or how orders are read. Returns what it sees, as crm.create_shop; a verdict of error refuses the change only where it changes how orders are read. Errors: 42704 no such shop, 42501 not the owner, 55006 a run is under way, 42804 customers of another type, otherwise as crm.create_shop.';
 
 CREATE FUNCTION crm.change_shop(given crm.shop, unset text[], caller_path text)
     RETURNS TABLE(subject text, value text, verdict text, explanation text)
@@ -34,6 +34,7 @@ DECLARE
     kept_type CONSTANT regtype := crm.shop_customer_type(old.shop);
     new crm.shop;
     key_type regtype;
+    is_read_anew boolean;
 BEGIN
     IF NOT unset <@ optional THEN
         RAISE invalid_parameter_value USING
@@ -63,7 +64,8 @@ BEGIN
             MESSAGE = format('customers of shop "%s" are %s and cannot become %s', old.shop, kept_type, key_type),
             HINT = 'Drop the shop and make it again.';
     END IF;
-    RETURN QUERY SELECT * FROM crm.accept_shop(new);
+    is_read_anew := crm.shop_select(new, crm.shop_source(new)) <> crm.shop_select(old, crm.shop_source(old));
+    RETURN QUERY SELECT * FROM crm.accept_shop(new, must_be_right => is_read_anew);
 
     DELETE FROM crm.own_shop AS o WHERE o.shop = old.shop;
     INSERT INTO crm.own_shop SELECT new.*;
@@ -73,9 +75,11 @@ BEGIN
     ELSE
         PERFORM crm.drop_capture(old.shop);
     END IF;
-    EXECUTE format('UPDATE %I.scoring SET is_stale = true, captured = CASE WHEN $1 THEN captured END', old.shop)
-    USING new.capture = 'triggers';
-    IF crm.shop_select(new, crm.shop_source(new)) <> crm.shop_select(old, crm.shop_source(old)) OR new.capture <> old.capture THEN
+    EXECUTE format('UPDATE %I.scoring SET is_stale = true, captured = CASE WHEN $1 THEN captured END, bands = CASE WHEN $2 THEN bands END',
+                   old.shop)
+    USING new.capture = 'triggers',
+          NOT is_read_anew AND (new.bands, new.grades, new.span, new.zone) IS NOT DISTINCT FROM (old.bands, old.grades, old.span, old.zone);
+    IF is_read_anew OR new.capture <> old.capture THEN
         EXECUTE format('INSERT INTO %I.attention (reason) VALUES (''settings were changed'')', old.shop);
     END IF;
 END $$;
@@ -104,7 +108,7 @@ BEGIN
         ELSE
             FOR relation IN
                 SELECT v.kind, string_agg(format('%I.%I', drop_shop.name, v.name), ', ') AS names
-                FROM (SELECT 'VIEW' AS kind, unnest(crm.shop_views() || 'customer_row'::text) AS name
+                FROM (SELECT 'VIEW' AS kind, unnest(crm.shop_views() || crm.segment_views() || 'customer_row'::text) AS name
                       UNION ALL SELECT 'TABLE', unnest(crm.shop_tables())) AS v
                 GROUP BY v.kind
                 ORDER BY v.kind DESC
@@ -173,13 +177,10 @@ DECLARE
     relation text;
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', s.shop, reader);
-    -- the functions of segments read their tables with the reader's rights
-    FOREACH relation IN ARRAY crm.shop_views() || '{segment_definition,segment_change,segment_event}' LOOP
+    FOREACH relation IN ARRAY crm.shop_views() || crm.segment_views() LOOP
         EXECUTE format('GRANT SELECT ON %I.%I TO %I', s.shop, relation, reader);
     END LOOP;
-    -- but for failure, which may quote data
-    EXECUTE format('GRANT SELECT (segment, version, as_of, day, known_since, members) ON %I.segment_set TO %I', s.shop, reader);
 END $$;
 
 COMMENT ON FUNCTION crm.grant_shop(name, name) IS
-'Lets a role, best a group role, read the views and segments of a shop and nothing else of it: neither histories nor orders. Errors: 42704 no such shop or role, 42501 not the owner.';
+'Lets a role, best a group role, read the views of a shop, and its segments through them, and nothing else of it: neither histories nor orders, nor the conditions of segments. Errors: 42704 no such shop or role, 42501 not the owner.';

@@ -7,39 +7,46 @@ DECLARE
     without_currency crm.shop := s;
     seen record;
     customers bigint;
+    value_at_fault text;
 BEGIN
     PERFORM crm.check_rights(s);
     without_currency.currency := NULL;
-    EXECUTE format($sql$
-        SELECT count(*) AS rows,
-               count(*) FILTER (WHERE counted) AS counted,
-               count(*) FILTER (WHERE counted AND key IS NULL) AS no_customer,
-               count(*) FILTER (WHERE counted AND ordered_at IS NULL) AS no_time,
-               count(*) FILTER (WHERE counted AND amount IS NULL) AS no_amount,
-               count(*) FILTER (WHERE counted AND customer_id IS NULL AND key IS NOT NULL) AS guests,
-               count(*) FILTER (WHERE counted AND (amount < 0 OR refund <> 0)) AS refunds,
-               count(*) FILTER (WHERE counted AND NOT isfinite(ordered_at)) AS endless,
-               count(*) FILTER (WHERE counted AND amount IN ('NaN', 'Infinity', '-Infinity')) AS not_numbers,
-               count(*) FILTER (WHERE counted AND ordered_at > now() + interval '1 day') AS later,
-               min(ordered_at) FILTER (WHERE counted AND isfinite(ordered_at)) AS first,
-               max(ordered_at) FILTER (WHERE counted AND isfinite(ordered_at)) AS last,
-               sum(coalesce(amount, 0) - abs(coalesce(refund, 0))) FILTER (WHERE counted) AS revenue,
-               count(*) FILTER (WHERE counted AND currency IS DISTINCT FROM $1) AS foreign_currency,
-               (SELECT string_agg(DISTINCT c.currency, ', ') FROM (SELECT %7$s AS currency FROM %8$s AS o WHERE %6$s LIMIT 10000) AS c) AS currencies
-        FROM (SELECT %1$s AS customer_id, %2$s AS key, %3$s AS ordered_at, (%4$s)::numeric AS amount, %5$s AS refund,
-                     (%6$s) IS TRUE AS counted, %7$s AS currency
-              FROM %8$s AS o) AS orders
-        $sql$,
-        crm.in_parentheses(s.customer_id), crm.shop_key(s), crm.shop_time(s.ordered_at, s.source_zone), crm.shop_amount(s),
-        coalesce(crm.shop_money(s.refund_amount, s.amount_divisor), 'NULL::numeric'), crm.shop_condition(without_currency),
-        coalesce(crm.in_parentheses(s.currency_code) || '::text', '$1'), crm.shop_source(s))
-    INTO seen USING s.currency;
+    BEGIN
+        EXECUTE format($sql$
+            SELECT count(*) AS rows,
+                   count(*) FILTER (WHERE counted) AS counted,
+                   count(*) FILTER (WHERE counted AND key IS NULL) AS no_customer,
+                   count(*) FILTER (WHERE counted AND ordered_at IS NULL) AS no_time,
+                   count(*) FILTER (WHERE counted AND amount IS NULL) AS no_amount,
+                   count(*) FILTER (WHERE counted AND customer_id IS NULL AND key IS NOT NULL) AS guests,
+                   count(*) FILTER (WHERE counted AND (amount < 0 OR refund <> 0)) AS refunds,
+                   count(*) FILTER (WHERE counted AND NOT isfinite(ordered_at)) AS endless,
+                   count(*) FILTER (WHERE counted AND amount IN ('NaN', 'Infinity', '-Infinity')) AS not_numbers,
+                   count(*) FILTER (WHERE counted AND ordered_at > now() + interval '1 day') AS later,
+                   min(ordered_at) FILTER (WHERE counted AND isfinite(ordered_at)) AS first,
+                   max(ordered_at) FILTER (WHERE counted AND isfinite(ordered_at)) AS last,
+                   sum(coalesce(amount, 0) - abs(coalesce(refund, 0))) FILTER (WHERE counted) AS revenue,
+                   count(*) FILTER (WHERE counted AND currency IS DISTINCT FROM $1) AS foreign_currency,
+                   (SELECT string_agg(DISTINCT coalesce(c.currency, 'NULL'), ', ') FROM (SELECT %7$s AS currency FROM %8$s AS o WHERE %6$s LIMIT 10000) AS c) AS currencies
+            FROM (SELECT %1$s AS customer_id, %2$s AS key, %3$s AS ordered_at, (%4$s)::numeric AS amount, %5$s AS refund,
+                         (%6$s) IS TRUE AS counted, %7$s AS currency
+                  FROM %8$s AS o) AS orders
+            $sql$,
+            crm.in_parentheses(s.customer_id), crm.shop_key(s), crm.shop_time(s.ordered_at, s.source_zone), crm.shop_amount(s),
+            coalesce(crm.shop_money(s.refund_amount, s.amount_divisor), 'NULL::numeric'), crm.shop_condition(without_currency),
+            coalesce(crm.in_parentheses(s.currency_code) || '::text', '$1'), crm.shop_source(s))
+        INTO seen USING s.currency;
+    EXCEPTION WHEN data_exception THEN
+        GET STACKED DIAGNOSTICS value_at_fault = PG_EXCEPTION_DETAIL;
+        RETURN QUERY VALUES ('rows', NULL::text, 'error', concat_ws('. ', 'they cannot be read: ' || SQLERRM, nullif(value_at_fault, '')));
+        RETURN;
+    END;
 
     RETURN QUERY
     SELECT v.subject, v.value, v.verdict, CASE WHEN v.verdict <> 'ok' THEN v.explanation END
     FROM (VALUES
         ('rows', seen.rows::text, 'ok', NULL),
-        ('rows that count', seen.counted::text, CASE WHEN seen.counted = 0 AND seen.rows > 0 THEN 'error' ELSE 'ok' END,
+        ('rows that count', seen.counted::text, CASE WHEN seen.counted = 0 AND seen.rows > 0 THEN 'note' ELSE 'ok' END,
          'the condition is true for no row'),
         ('without customer', seen.no_customer::text,
          CASE WHEN seen.no_customer = 0 THEN 'ok' WHEN seen.no_customer < seen.counted THEN 'note' ELSE 'error' END,
@@ -61,23 +68,30 @@ BEGIN
         ('first order', seen.first::text, 'ok', NULL),
         ('last order', seen.last::text, 'ok', NULL),
         ('revenue', seen.revenue::text, 'ok', NULL),
-        ('currencies', seen.currencies,
-         CASE WHEN s.currency_code IS NULL OR seen.foreign_currency = 0 THEN 'ok' ELSE 'error' END,
-         format('%s orders are not in %s: convert them, or leave them out by the condition; a shop has one currency',
-                seen.foreign_currency, coalesce(s.currency, 'the one that currency has to name')))
+        ('currencies', coalesce(seen.currencies, 'none'),
+         CASE WHEN s.currency IS NOT NULL AND seen.foreign_currency = 0 THEN 'ok' ELSE 'error' END,
+         CASE WHEN s.currency IS NULL THEN 'a shop has one currency: say which, currency => ''JPY''; convert the others in a query'
+              ELSE format('%s orders are not in %s: convert them, or leave them out by the condition; a shop has one currency',
+                          seen.foreign_currency, s.currency) END)
         ) AS v (subject, value, verdict, explanation)
     WHERE v.subject <> 'currencies' OR s.currency_code IS NOT NULL;
 
     IF seen.endless + seen.not_numbers = 0 THEN
-        EXECUTE format('SELECT count(*) FROM %s', crm.shop_histories(s)) INTO customers;
-        RETURN QUERY VALUES ('customers', customers::text, 'ok', NULL);
+        BEGIN
+            EXECUTE format('SELECT count(*) FROM %s', crm.shop_histories(s)) INTO customers;
+            RETURN QUERY VALUES ('customers', customers::text, 'ok', NULL);
+        EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+            GET STACKED DIAGNOSTICS value_at_fault = PG_EXCEPTION_DETAIL;
+            RETURN QUERY VALUES ('customers', NULL::text, 'error',
+                                 concat_ws('. ', 'they cannot be counted: ' || SQLERRM, nullif(value_at_fault, '')));
+        END;
     END IF;
 END $$;
 
 COMMENT ON FUNCTION crm.examine_shop(crm.shop) IS
 'Reads the orders that settings of a shop describe, twice, and tells what is there. What crm.create_shop and crm.shop_check show. A part of crm.create_shop.';
 
-CREATE FUNCTION crm.accept_shop(s crm.shop) RETURNS TABLE(subject text, value text, verdict text, explanation text)
+CREATE FUNCTION crm.accept_shop(s crm.shop, must_be_right boolean) RETURNS TABLE(subject text, value text, verdict text, explanation text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -85,18 +99,19 @@ DECLARE
 BEGIN
     FOR subject, value, verdict, explanation IN SELECT * FROM crm.examine_shop(s) LOOP
         IF verdict = 'error' THEN
-            problems := concat_ws('; ', problems, format('%s: %s (%s)', subject, value, explanation));
+            problems := concat_ws('; ', problems, format('%s: %s (%s)', subject, coalesce(value, 'unknown'), explanation));
         END IF;
         RETURN NEXT;
     END LOOP;
-    IF problems IS NOT NULL THEN
+    IF problems IS NOT NULL AND must_be_right THEN
         RAISE invalid_parameter_value USING
             MESSAGE = 'a shop cannot be made of these orders',
             DETAIL = problems;
     END IF;
 END $$;
 
-COMMENT ON FUNCTION crm.accept_shop(crm.shop) IS 'As crm.examine_shop. Errors: 22023 where a verdict is error. A part of crm.create_shop.';
+COMMENT ON FUNCTION crm.accept_shop(crm.shop, boolean) IS
+'As crm.examine_shop. Errors: 22023 where a verdict is error and must not be. A part of crm.create_shop.';
 
 CREATE FUNCTION crm.create_shop(
     name name, orders text, customer_id text, ordered_at text, amount text,
@@ -106,7 +121,7 @@ CREATE FUNCTION crm.create_shop(
     span interval DEFAULT '1 year', bands crm.rfm_bands DEFAULT NULL, grades int DEFAULT NULL, map name DEFAULT 'six',
     tiers crm.tier_ladder DEFAULT NULL, tier_period text DEFAULT NULL, repeat_within interval DEFAULT '90 days',
     horizon interval DEFAULT '1 year', yearly_discount float8 DEFAULT 0.10, answers_kept interval DEFAULT '2 years',
-    capture crm.shop_capture DEFAULT NULL, batch_rows int DEFAULT 20000)
+    capture crm.shop_capture DEFAULT NULL, batch_rows int DEFAULT 20000, dry_run boolean DEFAULT false)
     RETURNS TABLE(subject text, value text, verdict text, explanation text)
     LANGUAGE plpgsql
 AS $$
@@ -116,13 +131,13 @@ DECLARE
                    CASE WHEN grades IS NULL THEN coalesce(bands, crm.rfm_bands()) ELSE bands END, grades, map, tiers, tier_period,
                    repeat_within, horizon, yearly_discount, answers_kept, capture, batch_rows, NULL);
 BEGIN
-    RETURN QUERY SELECT * FROM crm.install_shop(s, pg_catalog.current_setting('search_path'));
+    RETURN QUERY SELECT * FROM crm.install_shop(s, dry_run, pg_catalog.current_setting('search_path'));
 END $$;
 
-COMMENT ON FUNCTION crm.create_shop(name, text, text, text, text, text, text, text, text, text, text, text, text, int, text, text, interval, crm.rfm_bands, int, name, crm.tier_ladder, text, interval, interval, float8, interval, crm.shop_capture, int) IS
-'Makes a shop: a schema of this name with tables and views over orders, which the first CALL crm.refresh fills. orders is a table, a view or a query; customer_id, ordered_at, amount, condition (rows that count), refund (rows that are refunds), refund_amount and refunded_at (what was paid back of the row''s order), guest_key (who bought where customer_id is NULL), channel and currency_code are columns of it or SQL expressions over a row. amount_divisor: 100 for cents; source_zone: of times without a zone; zone: of the shop''s days and months. span, bands or grades (quantiles, reviewed each quarter), map: as for crm.rfm_table; tiers: a ladder (crm.tier_ladder) by the revenue of the span; tier_period: year makes tiers go by the calendar instead, so that the better of last year and this year counts; repeat_within: days for F2; horizon and yearly_discount: of expected orders and CLV, NULL for no lifetime models, which are fitted each month; answers_kept: how long changes of answers are kept; capture: triggers or compare, chosen by itself; batch_rows: changes between two commits. Returns what it sees in the orders. Errors: 42P06 schema exists, 55000 there is a shop of this name whose schema was renamed, 22023 settings or orders that make no sense, 42804 wrong types, 42501 without the rights to read the orders, make triggers on them or create a schema, and those of reading the expressions.';
+COMMENT ON FUNCTION crm.create_shop(name, text, text, text, text, text, text, text, text, text, text, text, text, int, text, text, interval, crm.rfm_bands, int, name, crm.tier_ladder, text, interval, interval, float8, interval, crm.shop_capture, int, boolean) IS
+'Makes a shop: a schema of this name with tables and views over orders, which the first CALL crm.refresh fills. orders is a table, a view or a query; customer_id, ordered_at, amount, condition (rows that count), refund (rows that are refunds), refund_amount and refunded_at (what was paid back of the row''s order), guest_key (who bought where customer_id is NULL), channel and currency_code are columns of it or SQL expressions over a row. amount_divisor: 100 for cents; source_zone: of times without a zone; zone: of the shop''s days and months. span, bands or grades (quantiles, reviewed each quarter), map: as for crm.rfm_table; tiers: a ladder (crm.tier_ladder) by the revenue of the span; tier_period: year makes tiers go by the calendar instead, so that the better of last year and this year counts; repeat_within: days for F2; horizon and yearly_discount: of expected orders and CLV, NULL for no lifetime models, which are fitted each month; answers_kept: how long changes of answers are kept; capture: triggers or compare, chosen by itself; batch_rows: changes between two commits; dry_run: only reads. Returns what it sees in the orders: verdict is ok, note or error, with an explanation. Where one is error, no shop is made; a dry run shows it as a row, and makes nothing in any case. Errors: 42P06 schema exists, 55000 there is a shop of this name whose schema was renamed, 22023 settings or orders that make no sense, 42804 wrong types, 42501 without the rights to read the orders, make triggers on them or create a schema, and those of reading the expressions.';
 
-CREATE FUNCTION crm.install_shop(s crm.shop, caller_path text)
+CREATE FUNCTION crm.install_shop(s crm.shop, dry_run boolean, caller_path text)
     RETURNS TABLE(subject text, value text, verdict text, explanation text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -134,7 +149,10 @@ BEGIN
     END IF;
     PERFORM crm.check_not_renamed(s.shop);
     s := crm.resolve_shop(s, caller_path);
-    RETURN QUERY SELECT * FROM crm.accept_shop(s);
+    RETURN QUERY SELECT * FROM crm.accept_shop(s, must_be_right => dry_run IS NOT TRUE);
+    IF dry_run THEN
+        RETURN;
+    END IF;
 
     DELETE FROM crm.lost_refresh_run AS r WHERE r.shop = s.shop; -- left behind by DROP SCHEMA
     DELETE FROM crm.lost_shop AS o WHERE o.shop = s.shop;
@@ -148,7 +166,7 @@ BEGIN
     END IF;
 END $$;
 
-COMMENT ON FUNCTION crm.install_shop(crm.shop, text) IS 'Makes a shop of complete settings. A part of crm.create_shop.';
+COMMENT ON FUNCTION crm.install_shop(crm.shop, boolean, text) IS 'Makes a shop of complete settings, or only looks at its orders. A part of crm.create_shop.';
 
 CREATE FUNCTION crm.only_currency(s crm.shop) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -162,16 +180,12 @@ BEGIN
     EXECUTE format(E'SELECT array_agg(DISTINCT (%s\n)::text) FROM %s AS o WHERE %s',
                    s.currency_code, crm.shop_source(s), crm.shop_condition(s))
     INTO currencies;
-    IF cardinality(currencies) = 1 AND currencies[1] IS NOT NULL THEN
-        RETURN currencies[1];
-    END IF;
-    RAISE invalid_parameter_value USING
-        MESSAGE = 'a shop has one currency, and the orders do not say which',
-        DETAIL = format('They have: %s.', coalesce(array_to_string(currencies, ', ', 'NULL'), 'none yet')),
-        HINT = 'Say currency => ''JPY'', and leave orders in others out by the condition or convert them in a query.';
+    RETURN CASE WHEN cardinality(currencies) = 1 THEN currencies[1] END;
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL; -- crm.examine_shop says so
 END $$;
 
-COMMENT ON FUNCTION crm.only_currency(crm.shop) IS 'The one currency that orders of a shop have. Errors: 22023 none or several. A part of crm.create_shop.';
+COMMENT ON FUNCTION crm.only_currency(crm.shop) IS 'The one currency that orders of a shop have; NULL for none or several. A part of crm.create_shop.';
 
 CREATE FUNCTION crm.make_shop_tables(s crm.shop) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -274,7 +288,7 @@ BEGIN
             "day": "The shop''s day that the answers are for.",
             "as_of": "Its last microsecond.",
             "lookback": "The span of F, M and tier up to as_of, in hours; NULL: the lifetime.",
-            "bands": "Cut points in force.",
+            "bands": "Cut points in force; NULL where they are to be decided anew.",
             "churn_model": "Model of who is still a customer; NULL without one.",
             "spend_model": "Model of what customers spend; NULL without one.",
             "map": "Map of segments.",

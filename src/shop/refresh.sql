@@ -9,9 +9,9 @@ CREATE PROCEDURE crm.rebuild(shop name, as_of timestamptz DEFAULT now())
     LANGUAGE c AS 'MODULE_PATHNAME', 'crm_shop_rebuild';
 
 COMMENT ON PROCEDURE crm.refresh(name, timestamptz) IS
-'Brings the customers of a shop up to date with its orders, as of the end of the shop''s day that as_of lies in. Applies the changes noted since the last run, in batches with a commit after each; reads all orders instead where that is cheaper or something asks for it. Runs with the rights of the owner of the shop, whose rights the caller must have; CALL outside of a transaction block commits, inside of one it does not. crm.refresh_run shows the progress. Errors: 42704 no such shop, 42501 not the owner, or another one since the run began, 55006 another run is under way, 22023 as_of on an earlier day than the shop''s; 22003 or 22008 when some orders cannot be counted, after all others were; those of reading the orders.';
+'Brings the customers of a shop up to date with its orders, as of the end of the shop''s day that as_of lies in. Applies the changes noted since the last run, in batches with a commit after each; reads all orders instead where that is cheaper or something asks for it. Runs with the rights of the owner of the shop, whose rights the caller must have; CALL outside of a transaction block commits, inside of one it does not. crm.refresh_run shows the progress. Errors: 42704 no such shop, 42501 not the owner, or another one since the run began, 55006 another run is under way, 22023 as_of on an earlier day than the shop''s; 22003, 22008 or 22023 when some orders cannot be counted: of noted changes, after all others were, and the message names the customer; where all orders are read, nothing is changed, and the message tells no customer; those of reading the orders.';
 COMMENT ON PROCEDURE crm.rebuild(name, timestamptz) IS
-'As crm.refresh, but reads all orders in one pass and writes what differs. as_of may lie on an earlier day: then the noted changes of answers are dropped.';
+'As crm.refresh, but reads all orders in one pass and writes what differs, or nothing where one order cannot be counted. as_of may lie on an earlier day: then the noted changes of answers are dropped.';
 
 -- Noon is in no zone's change of clocks. Where they are set back to before midnight, a time may lie after the first
 -- instant of the next day already.

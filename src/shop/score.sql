@@ -108,7 +108,7 @@ DECLARE
     before record;
     goes_back boolean;
 BEGIN
-    EXECUTE format('SELECT c.day, c.known_since, c.is_stale FROM %I.scoring AS c', s.shop) INTO STRICT before;
+    EXECUTE format('SELECT c.day, c.known_since, c.is_stale, c.bands FROM %I.scoring AS c', s.shop) INTO STRICT before;
     goes_back := coalesce(day < before.day, false);
     IF goes_back THEN
         EXECUTE format('DELETE FROM %I.answer_change', s.shop);
@@ -117,7 +117,7 @@ BEGIN
         PERFORM crm.forget_segment_days(s, day);
     END IF;
     IF s.grades IS NOT NULL THEN
-        cuts := crm.review_bands(s, day, as_of, lookback, from_orders, before.is_stale);
+        cuts := crm.review_bands(s, day, as_of, lookback, from_orders, before.bands IS NULL);
     END IF;
     EXECUTE format($sql$
         UPDATE %I.scoring
@@ -168,7 +168,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION crm.review_bands(crm.shop, date, timestamptz, interval, boolean, boolean) IS
-'The quantile cut points of a shop that are in force on a day: those decided in the same quarter, or new ones, which are kept in the table band. NULL while there are no customers. A part of crm.refresh.';
+'The quantile cut points of a shop that are in force on a day: those decided in the same quarter, or new ones where there are none or they are asked for, which are kept in the table band. NULL while there are no customers. A part of crm.refresh.';
 
 CREATE FUNCTION crm.score_all(s crm.shop, r crm.refresh_run) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

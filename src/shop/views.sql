@@ -7,6 +7,13 @@ RETURN '{customer,rfm_segment,segment_move,answer_history,cohort_month,repeat_la
 
 COMMENT ON FUNCTION crm.shop_views() IS 'Names of the views of a shop that others may read. A part of crm.create_shop.';
 
+CREATE FUNCTION crm.segment_views() RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN '{segment_in_force,segment_known,segment_day}'::text[];
+
+COMMENT ON FUNCTION crm.segment_views() IS
+'Names of the views of a shop that functions on segments read with the rights of the caller. A part of crm.create_shop.';
+
 -- Sets hold bigint. Customers of other types get a number.
 CREATE FUNCTION crm.member_sql(shop name) RETURNS text
     LANGUAGE sql STABLE
@@ -146,13 +153,25 @@ BEGIN
               FROM %1$I.customer_history AS h CROSS JOIN %1$I.scoring AS c) AS all_customers
              CROSS JOIN LATERAL crm.repeat_rows(all_customers.counts, %2$s) AS n
         $sql$, s.shop, within);
+    -- Cohorts have the refunds before a first purchase in its month, and none of who never bought. Here, each is in its own.
     EXECUTE format($sql$
         CREATE OR REPLACE VIEW %1$I.kpi_month AS
-        WITH months AS (
-            SELECT n.month, sum(n.retained) AS customers, sum(n.retained) FILTER (WHERE n.age = 0) AS new_customers,
-                   coalesce(sum(n.retained) FILTER (WHERE n.age > 0), 0) AS returning_customers,
-                   sum(n.orders) AS orders, sum(n.revenue) AS revenue
-            FROM %1$I.cohort_month AS n
+        WITH early AS (
+            SELECT crm.period_date(p.ordered_at, %2$s) AS month, p.amount,
+                   CASE WHEN crm.first_order(h.history) <= c.as_of THEN crm.cohort(h.history, %2$s) END AS cohort_month
+            FROM %1$I.customer_history AS h
+                 CROSS JOIN %1$I.scoring AS c
+                 CROSS JOIN LATERAL crm.purchases(crm.until(h.history, least(c.as_of, crm.first_order(h.history) - interval '1 microsecond'))) AS p
+            WHERE crm.refunded(h.history) > 0
+        ), months AS (
+            SELECT n.month, sum(n.customers) AS customers, sum(n.new_customers) AS new_customers,
+                   sum(n.customers) - sum(n.new_customers) AS returning_customers, sum(n.orders) AS orders, sum(n.revenue) AS revenue
+            FROM (SELECT x.month, x.retained AS customers, CASE x.age WHEN 0 THEN x.retained ELSE 0 END AS new_customers, x.orders, x.revenue
+                  FROM %1$I.cohort_month AS x
+                  UNION ALL
+                  SELECT e.month, 0, 0, 0, e.amount FROM early AS e
+                  UNION ALL
+                  SELECT e.cohort_month, 0, 0, 0, -e.amount FROM early AS e WHERE e.cohort_month IS NOT NULL) AS n
             GROUP BY n.month
         ), repeats AS (
             SELECT g.month, n.km_rate AS f2_rate
@@ -162,7 +181,7 @@ BEGIN
                  CROSS JOIN LATERAL crm.repeat_rows(g.counts, %3$s) AS n
             WHERE n.nth = 1
         )
-        SELECT m.month, m.customers::bigint, coalesce(m.new_customers, 0)::bigint AS new_customers, m.returning_customers::bigint,
+        SELECT m.month, m.customers::bigint, m.new_customers::bigint, m.returning_customers::bigint,
                round(m.returning_customers / nullif(m.customers, 0), 4) AS repeat_rate,
                r.f2_rate, m.orders::bigint, m.revenue,
                round(m.revenue / nullif(m.orders, 0), 2) AS average_order_value,
@@ -270,7 +289,7 @@ RETURN '{
         "retained": "Those who bought in the month.",
         "retention": "Their share; NULL while the month runs.",
         "orders": "Their purchases in the month.",
-        "revenue": "Revenue in the month, less refunds.",
+        "revenue": "Revenue in the month, less refunds; refunds before a first purchase count in its month.",
         "cumulative_revenue": "Revenue up to the month.",
         "ltv": "cumulative_revenue by customers; NULL while the month runs.",
         "elapsed": "Whether the month is over."}],
@@ -285,7 +304,7 @@ RETURN '{
         "median_days": "Half of them.",
         "q3_days": "Three quarters of them.",
         "never": "Share without a next purchase so far."}],
-    "kpi_month": ["Key figures of each calendar month of the shop''s zone.", {
+    "kpi_month": ["Key figures of each calendar month of the shop''s zone from the first purchase on, and of those before it with refunds.", {
         "month": "First date of the month.",
         "customers": "Customers who bought.",
         "new_customers": "Those whose first purchase it was.",
@@ -293,7 +312,7 @@ RETURN '{
         "repeat_rate": "returning_customers by customers.",
         "f2_rate": "F2 conversion of the month''s new customers: the share to be expected to buy again within the shop''s repeat_within (Kaplan-Meier).",
         "orders": "Purchases.",
-        "revenue": "Purchases less refunds.",
+        "revenue": "Purchases less refunds, each in the month that it was made in; also refunds of who never bought.",
         "average_order_value": "revenue by orders.",
         "ltv": "Revenue of all time up to the month by customers won so far.",
         "is_complete": "Whether the month is over."}],
@@ -338,7 +357,25 @@ RETURN '{
         "segment": "Name of the segment; NULL for tiers.",
         "customer_id": "The customer.",
         "tier_before": "Tier before; NULL for segments.",
-        "tier": "Tier after; NULL for segments."}]
+        "tier": "Tier after; NULL for segments."}],
+    "segment_in_force": ["Segments that are defined, without their conditions. What functions on segments read for their callers.", {
+        "segment": "Name of the segment.",
+        "version": "Number of the definition.",
+        "label": "English label.",
+        "label_ja": "Japanese label.",
+        "family": "The exclusive family that it belongs to; NULL for none.",
+        "operation": "How the parts are combined; NULL for a condition.",
+        "parts": "Names of the segments that are combined; NULL for a condition."}],
+    "segment_known": ["The customers of each segment as of the last refresh. What functions on segments read for their callers.", {
+        "segment": "Name of the segment.",
+        "day": "The shop''s day.",
+        "known_since": "First day that members are known for.",
+        "members": "The customers, by their ids in sets."}],
+    "segment_day": ["Who entered and left a segment on a day. What functions on segments read for their callers.", {
+        "segment": "Name of the segment.",
+        "day": "The shop''s day.",
+        "entered": "Customers who were not in it at the end of the day before.",
+        "departed": "Customers who were in it at the end of the day before."}]
 }'::jsonb;
 
 COMMENT ON FUNCTION crm.shop_view_comments() IS 'Comments on the views of a shop and their columns. A part of crm.create_shop.';

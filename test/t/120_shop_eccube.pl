@@ -232,6 +232,8 @@ my @days = (
             WHERE id % 50 = 1;
         UPDATE eccube.dtb_order SET order_status_id = 7, order_date = '2011-12-09 12:00+09' WHERE id > 100000;
         UPDATE eccube.dtb_order SET order_status_id = 1 WHERE id > 100000} ],
+    [ 'orders have no currency, which EC-CUBE counts too' => "$update currency_code = NULL WHERE id % 61 = 0; $update
+        currency_code = NULL, total = total + 1 WHERE id % 122 = 1" ],
     [ 'the shop deletes an order for good' => 'DELETE FROM eccube.dtb_order_item WHERE order_id % 71 = 0; DELETE
         FROM eccube.dtb_order WHERE id % 71 = 0' ]);
 for my $day (@days)
@@ -261,6 +263,24 @@ sql("$update total = total + 1 WHERE id % 60 = 7");
 is_eccube('after a migration', 1);
 is(sql(q{SELECT column_name FROM information_schema.columns WHERE table_schema IN ('members', 'everybody')
     AND column_name ~ 'email|name0|kana|phone|addr|birth'}), '', 'the shops hold no personal data');
+
+# 6. A dry run shows what there is, and that orders in another currency do not fit, and makes nothing.
+
+sub dry_run
+{
+    return sql("SELECT subject, value, verdict FROM crm.create_shop_eccube('dry', 'eccube', $_[0] dry_run => true)
+        WHERE subject = 'rows that count' OR verdict = 'error' ORDER BY 1");
+}
+my $counted = sql('SELECT count(*) FROM eccube.dtb_order WHERE order_status_id IN (1, 4, 5, 6)');
+is(dry_run(''), "rows that count|$counted|ok", 'orders without a currency are of the shop\'s at creation, too');
+is(dry_run(q{currency => 'USD',}), "currencies|JPY, USD|error\nrows that count|$counted|ok", 'which is another one when told so');
+sql("$update currency_code = 'EUR' WHERE id = (SELECT min(id) FROM eccube.dtb_order WHERE order_status_id = 5)");
+is(dry_run(''), "currencies|EUR, JPY|error\nrows that count|$counted|ok", 'an order in euros is seen');
+is(sql(q{SELECT to_regnamespace('dry') IS NULL, count(*) FROM crm.shop WHERE shop = 'dry'}), 't|0', 'and no shop is made');
+sql("CALL crm.refresh('members', '$as_of')");
+is(sql('SELECT sum(crm.orders(history)) FROM members.customer_history'),
+    sql(q{SELECT count(*) FROM eccube.dtb_order WHERE order_status_id IN (1, 4, 5, 6) AND customer_id IS NOT NULL
+        AND currency_code IS DISTINCT FROM 'EUR'}), 'nor does it count in a shop of yen');
 
 $node->stop;
 done_testing();
