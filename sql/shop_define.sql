@@ -202,7 +202,9 @@ SELECT crm.define_segment('typed', 'twice', 'orders = 2');
 SELECT customer_id, m.member, crm.in_segment('typed', 'twice', customer_id) AS twice, crm.in_segment('typed', 'twice', customer_id::bigint) AS by_bigint
 FROM typed.customer JOIN typed.customer_member AS m USING (customer_id) ORDER BY 1;
 SELECT DISTINCT 'same' FROM crm.alter_shop('typed', customer_id => 'customer_id::int');
-SELECT crm.drop_shop('typed');
+SELECT DISTINCT 'created' FROM crm.create_shop('typed_guests', 'platform.typed', 'customer_id', 'at', 'total', guest_key => '0');
+SELECT crm.shop_customer_type('typed') AS without_guests, crm.shop_customer_type('typed_guests') AS with_guests;
+SELECT crm.drop_shop(shop) FROM crm.shop;
 DROP TABLE platform.typed;
 
 -- a day ends where the next one begins: clocks that are set back to midnight, before it, past it, or forward from it, and a day left out

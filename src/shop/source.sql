@@ -274,7 +274,7 @@ BEGIN
         END IF;
     END LOOP;
 
-    IF crm.shop_type(s.customer_id, source) <> crm.shop_type(s.guest_key, source) THEN
+    IF crm.base_type(crm.shop_type(s.customer_id, source)) <> crm.base_type(crm.shop_type(s.guest_key, source)) THEN
         s.customer_id := format(E'(%s\n)::text', s.customer_id);
         s.guest_key := format(E'(%s\n)::text', s.guest_key);
     END IF;
