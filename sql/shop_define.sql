@@ -153,6 +153,11 @@ FROM (VALUES ('total * 1e20', 'true'), ('total / (id - 7)', 'true'), ('total', '
 WHERE verdict <> 'ok' OR subject = 'customers';
 SELECT crm.create_shop('dry', 'platform.orders', 'customer_id', 'at', 'kind', dry_run => true);
 SELECT crm.create_shop('platform', 'platform.orders', 'customer_id', 'at', 'total', dry_run => true);
+BEGIN;
+SELECT DISTINCT 'looked' FROM crm.create_shop('dry', 'platform.orders', 'customer_id', 'at', 'total', dry_run => true);
+SELECT DISTINCT mode FROM pg_locks WHERE relation = 'platform.orders'::regclass AND pid = pg_backend_pid();
+SELECT pg_current_xact_id_if_assigned() IS NULL AS nothing_written;
+COMMIT;
 SELECT to_regnamespace('dry') IS NULL AS nothing_made, count(*) AS shops FROM crm.shop;
 SELECT count(*) AS triggers FROM pg_trigger WHERE tgrelid = 'platform.orders'::regclass;
 
