@@ -2,20 +2,41 @@
 # comment by comment and row by row what a fresh one is.
 #
 # A release leaves two files in src/upgrade: pg_crm--A.sql, its install script as it was, and later pg_crm--A--B.sql, the
-# way from it to the next. Before 0.1.0 there was no release, so until 0.2.0 there is nothing to upgrade from; that the
-# comparison would see a difference is tested all the same.
+# way from it to the next. Before 0.1.0 there was no release, so until 0.2.0 there is nothing to upgrade from. All the
+# same it is tested that the comparison would see a difference, and, with an older version that is made up here, that a
+# shop lives through an upgrade and that nothing can be forgotten in one.
 use strict;
 use warnings FATAL => 'all';
 
 use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use Examples;
 use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $top = "$FindBin::Bin/../..";
-my $node = PostgreSQL::Test::Cluster->new('upgrade');
+
+# An installation of its own, to which versions can be added: PostgreSQL finds its files relative to its programs, so a
+# copy of these beside links to the rest is one.
+my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
+my $root = PostgreSQL::Test::Utils::tempdir('installation');
+my %place = map { $_ => (run_command([ $pg_config, "--$_" ]))[0] } qw(bindir pkglibdir sharedir);
+for my $name (sort keys %place)
+{
+    my $links = $name eq 'bindir' ? '--dereference' : '--symbolic-link';
+    system_or_bail('mkdir', '-p', "$root$place{$name}");
+    system_or_bail('cp', '-R', $links, "$place{$name}/.", "$root$place{$name}");
+}
+symlink("$root$place{bindir}", "$root/bin") or die "$root/bin: $!";
+mkdir("$root/lib");
+my $extension = "$root$place{sharedir}/extension";
+
+my $node = PostgreSQL::Test::Cluster->new('upgrade', install_path => $root);
 $node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
+$node->append_conf('postgresql.conf', 'client_min_messages = error');
 $node->start;
 
 sub sql { return $node->safe_psql(@_) }
@@ -146,4 +167,102 @@ for my $change (sort keys %changes)
     isnt(differences($database, $fresh), '', "the comparison sees $change");
 }
 
+# 4. An upgrade as a release makes it, from a version that never was: this one without some of what a release adds.
+
+my $never = '0.0.9';
+my $older = slurp_file("$extension/pg_crm--$version.sql");
+
+# Takes a statement out of the older version.
+sub take
+{
+    my ($start) = @_;
+    $older =~ s/^(\Q$start\E.*?;\n)//ms or die "no statement begins with $start";
+    return $1;
+}
+
+# Makes a statement of the older version another one, and gives what it is today.
+sub change
+{
+    my ($start, $end, $now, $then) = @_;
+    $older =~ /^\Q$start\E.*?\Q$end\E\n/ms or die "no statement begins with $start";
+    my ($place, $statement) = ($-[0], $&);
+    (my $former = $statement) =~ s/\Q$now\E/$then/ or die "'$now' is not in $start";
+    substr($older, $place, length $statement) = $former;
+    return $statement =~ s/\ACREATE FUNCTION/CREATE OR REPLACE FUNCTION/r;
+}
+$older =~ s/^(CREATE TYPE crm\.ltv AS \([^)]*),\s+ltv numeric\);/$1);/m or die 'no column ltv in crm.ltv';
+my $row = $older =~ s/,\n(\('rf10', 10, [^;]*;\n)/;\n/ ? $1 : die 'no row of rf10';
+my %steps = (
+    'a function of the library' => take('CREATE FUNCTION crm.jaccard(') . take('COMMENT ON FUNCTION crm.jaccard('),
+    'a view' => take('CREATE VIEW crm.progress AS') . take('GRANT SELECT ON crm.progress')
+        . take('COMMENT ON VIEW crm.progress') . join('', map { take('COMMENT ON COLUMN crm.progress.') } 1 .. 5),
+    'a right' => take('GRANT USAGE ON SCHEMA crm'),
+    'a column' => "ALTER TYPE crm.ltv ADD ATTRIBUTE ltv numeric;\n" . take('COMMENT ON COLUMN crm.ltv.ltv'),
+    'a row' => "INSERT INTO crm.rfm_map_rule (map, position, segment, label, label_ja, scores) VALUES\n$row",
+    'a comment' => change('COMMENT ON FUNCTION crm.orders(crm.history)', ';', 'Number of purchases', 'Orders'),
+    'a body' => change('CREATE FUNCTION crm.make_shop_views(', '$$;', 'score::numeric, 3)', 'score::numeric, 2)'));
+sub write_file
+{
+    my ($name, $content) = @_;
+    unlink "$extension/$name";
+    append_to_file("$extension/$name", $content);
+    return;
+}
+sub write_upgrade # without the step that is forgotten
+{
+    my ($forgotten) = @_;
+    write_file("pg_crm--$never--$version.sql", join('', map { $steps{$_} } grep { $_ ne $forgotten } sort keys %steps));
+    return;
+}
+write_file("pg_crm--$never.sql", $older);
+for my $forgotten (sort(keys %steps), '')
+{
+    write_upgrade($forgotten);
+    (my $database = "without_$forgotten") =~ tr/ /_/;
+    sql(new_database($database), "CREATE EXTENSION pg_crm VERSION '$never'; ALTER EXTENSION pg_crm UPDATE");
+    my $differences = differences($database, $fresh);
+    if ($forgotten) { isnt($differences, '', "an upgrade that forgot $forgotten would be noticed") }
+    else { is($differences, '', "upgraded from $never it is what a fresh one is") }
+}
+
+# The library of this version with the objects of the older one, and then the upgrade, with changes that wait in a shop
+
+sub shop { return sql('postgres', $_[0]) }
+sub definition_of_shop
+{
+    my ($dump, $error) = run_command([ 'pg_dump', '-s', '-n', 'shop', '-h', $node->host, '-p', $node->port, 'postgres' ]);
+    die "pg_dump failed: $error" if $error;
+    return $dump =~ s/^\\(un)?restrict .*\n//mgr;
+}
+my $last_run = 'SELECT status, changes, customers FROM crm.refresh_run ORDER BY run DESC LIMIT 1';
+shop("CREATE EXTENSION pg_crm VERSION '$never'");
+make_examples($node);
+shop(q{INSERT INTO example.orders (customer, at, amount) SELECT g, '2025-01-31Z', 20 FROM generate_series(60, 75) AS g});
+shop(q{CALL crm.refresh('shop', '2025-02-01Z')});
+is(shop($last_run), 'done|16|16', 'a refresh of the older version works with the library of this one');
+shop(q{INSERT INTO example.orders (customer, at, amount) SELECT g, '2025-01-31Z', 30 FROM generate_series(70, 80) AS g});
+shop(q{CREATE TABLE example.older AS SELECT * FROM example.answers('reads')});
+my $functions = shop('SELECT count(*) FROM example.older');
+cmp_ok($functions, '>', 280, "and so do $functions functions:");
+is(shop('SELECT signature, error FROM example.older WHERE error IS NOT NULL'), '', 'none fails');
+my $definition = definition_of_shop();
+
+shop('ALTER EXTENSION pg_crm UPDATE');
+is( shop(q{SELECT signature, n.error FROM example.older AS o JOIN example.call USING (signature)
+               LEFT JOIN example.answers('reads') AS n USING (signature)
+           WHERE n.digest IS DISTINCT FROM o.digest AND result <> 'crm.ltv'}),
+    '', 'after the upgrade they give what they gave before');
+shop('SELECT crm.alter_shop(shop) FROM crm.shop');
+isnt(definition_of_shop(), $definition, 'crm.alter_shop makes views anew');
+$definition = definition_of_shop();
+shop(q{CALL crm.refresh('shop', '2025-02-01Z')});
+like(shop($last_run), qr/^done\|11\|/, 'what waited is applied');
+shop(q{CALL crm.rebuild('shop', '2025-02-01Z')});
+is(shop($last_run), 'done|0|0', 'and the shop is what its orders say');
+shop(q{SELECT crm.drop_shop('shop');
+       SELECT crm.create_shop('shop', 'example.orders', 'customer', 'at', 'amount', zone => 'Asia/Tokyo', grades => 5,
+                              tiers => crm.tier_ladder('{low,high}', '{0,500}'))});
+is(definition_of_shop(), $definition, 'a new shop is made of the same');
+
+$node->stop;
 done_testing();
