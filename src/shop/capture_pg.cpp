@@ -6,6 +6,7 @@
 #include "bridge/function.hpp"
 #include "shop/entries_pg.hpp"
 #include "shop/schema_pg.hpp"
+#include "shop/settings_pg.hpp"
 
 extern "C" {
 #include <access/heapam.h>
@@ -13,6 +14,7 @@ extern "C" {
 #include <access/tableam.h>
 #include <access/xact.h>
 #include <catalog/namespace.h>
+#include <catalog/pg_inherits.h>
 #include <catalog/pg_type.h>
 #include <commands/trigger.h>
 #include <executor/spi.h>
@@ -80,11 +82,8 @@ template <class Work> const char *try_as(Oid owner, Work &&work) {
     {
         const acting as_owner(owner);
         as_owner.set("search_path", "pg_catalog, pg_temp");
-        as_owner.set("timezone", "UTC");
-        as_owner.set("datestyle", "ISO, YMD");
-        as_owner.set("intervalstyle", "postgres");
-        as_owner.set("standard_conforming_strings", "on");
         as_owner.set("row_security", "off"); // an error rather than some of the orders
+        pin_settings();
         work();
         as_owner.end();
         ReleaseCurrentSubTransaction();
@@ -345,6 +344,11 @@ void capture_changes(capture *of, const TriggerData *event) {
         ask_for_rebuild(of, "changes of orders could not be noted", complaint);
 }
 
+// Statements change rows of those, too. The catalog says so for some time after the last of them has gone.
+bool has_children(Relation orders) {
+    return orders->rd_rel->relhassubclass && find_inheritance_children(RelationGetRelid(orders), NoLock) != NIL;
+}
+
 } // namespace
 
 CRM_ENTRY(crm_capture) {
@@ -358,6 +362,8 @@ CRM_ENTRY(crm_capture) {
         ask_for_rebuild(of, "changes of orders could not be noted", of->complaint);
     else if (OidIsValid(of->queue) && TRIGGER_FIRED_BY_TRUNCATE(event->tg_event))
         ask_for_rebuild(of, "orders were truncated", nullptr);
+    else if (OidIsValid(of->queue) && has_children(event->tg_relation))
+        ask_for_rebuild(of, "tables inherit from the orders", nullptr);
     else if (OidIsValid(of->queue))
         capture_changes(of, event);
     return PointerGetDatum(nullptr);

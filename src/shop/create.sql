@@ -5,10 +5,13 @@ CREATE FUNCTION crm.examine_shop(s crm.shop) RETURNS TABLE(subject text, value t
 AS $$
 DECLARE
     without_currency crm.shop := s;
+    caller_zone CONSTANT text := current_setting('TimeZone');
+    caller_style CONSTANT text := current_setting('DateStyle');
     seen record;
     customers bigint;
     value_at_fault text;
 BEGIN
+    PERFORM crm.pin_settings();
     PERFORM crm.check_rights(s);
     without_currency.currency := NULL;
     BEGIN
@@ -42,6 +45,8 @@ BEGIN
         RETURN;
     END;
 
+    -- times are shown as the caller writes them
+    PERFORM set_config('TimeZone', caller_zone, true), set_config('DateStyle', caller_style, true);
     RETURN QUERY
     SELECT v.subject, v.value, v.verdict, CASE WHEN v.verdict <> 'ok' THEN v.explanation END
     FROM (VALUES
@@ -76,6 +81,7 @@ BEGIN
         ) AS v (subject, value, verdict, explanation)
     WHERE v.subject <> 'currencies' OR s.currency_code IS NOT NULL;
 
+    PERFORM crm.pin_settings();
     IF seen.endless + seen.not_numbers = 0 THEN
         BEGIN
             EXECUTE format('SELECT count(*) FROM %s', crm.shop_histories(s)) INTO customers;
@@ -177,6 +183,7 @@ BEGIN
     IF s.currency_code IS NULL THEN
         RETURN NULL;
     END IF;
+    PERFORM crm.pin_settings();
     EXECUTE format(E'SELECT array_agg(DISTINCT (%s\n)::text) FROM %s AS o WHERE %s',
                    s.currency_code, crm.shop_source(s), crm.shop_condition(s))
     INTO currencies;

@@ -9,7 +9,7 @@ CREATE PROCEDURE crm.rebuild(shop name, as_of timestamptz DEFAULT now())
     LANGUAGE c AS 'MODULE_PATHNAME', 'crm_shop_rebuild';
 
 COMMENT ON PROCEDURE crm.refresh(name, timestamptz) IS
-'Brings the customers of a shop up to date with its orders, as of the end of the shop''s day that as_of lies in. Applies the changes noted since the last run, in batches with a commit after each; reads all orders instead where that is cheaper or something asks for it. Runs with the rights of the owner of the shop, whose rights the caller must have; CALL outside of a transaction block commits, inside of one it does not. crm.refresh_run shows the progress. Errors: 42704 no such shop, 42501 not the owner, or another one since the run began, 55006 another run is under way, 22023 as_of on an earlier day than the shop''s; 22003, 22008 or 22023 when some orders cannot be counted: of noted changes, after all others were, and the message names the customer; where all orders are read, nothing is changed, and the message tells no customer; those of reading the orders.';
+'Brings the customers of a shop up to date with its orders, as of the end of the shop''s day that as_of lies in. Applies the changes noted since the last run, in batches with a commit after each; reads all orders instead where that is cheaper or something asks for it. Runs with the rights of the owner of the shop, whose rights the caller must have; CALL outside of a transaction block commits, inside of one it does not. crm.refresh_run shows the progress. Errors: 42704 no such shop, 42501 not the owner, or another one since the run began; 55006 another run is under way, or a statement that has not ended, such as one that calls this from a trigger, is using the orders; 22023 as_of on an earlier day than the shop''s; 22003, 22008 or 22023 when some orders cannot be counted: of noted changes, after all others were, and the message names the customer; where all orders are read, nothing is changed, and the message tells no customer; those of reading the orders.';
 COMMENT ON PROCEDURE crm.rebuild(name, timestamptz) IS
 'As crm.refresh, but reads all orders in one pass and writes what differs, or nothing where one order cannot be counted. as_of may lie on an earlier day: then the noted changes of answers are dropped.';
 
@@ -28,6 +28,12 @@ END;
 COMMENT ON FUNCTION crm.shop_day_end(timestamptz, text) IS
 'The last microsecond before the next day begins in a zone, as crm.calendar has it: at the first instant that has its date. A part of crm.refresh. Errors: 22008 infinite time.';
 
+CREATE FUNCTION crm.check_orders_unused(orders regclass) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'crm_check_orders_unused';
+
+COMMENT ON FUNCTION crm.check_orders_unused(regclass) IS
+'Errors: 55006 where a statement of this session that has not ended is using the orders: its triggers would note what the refresh has counted. NULL and tables that do not exist are not used. A part of crm.refresh.';
+
 CREATE FUNCTION crm.start_run(shop name, kind text, as_of timestamptz) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -37,6 +43,7 @@ DECLARE
     day_end timestamptz;
     shop_as_of timestamptz;
     shop_day date;
+    captured regclass;
     new_run bigint;
     changes bigint;
     queue_blocks bigint;
@@ -45,7 +52,10 @@ BEGIN
         RAISE datetime_field_overflow USING MESSAGE = 'as_of must be finite';
     END IF;
     day_end := crm.shop_day_end(start_run.as_of, s.zone);
-    EXECUTE format('SELECT as_of, day FROM %I.scoring', s.shop) INTO STRICT shop_as_of, shop_day;
+    EXECUTE format('SELECT as_of, day, captured FROM %I.scoring', s.shop) INTO STRICT shop_as_of, shop_day, captured;
+    IF s.capture = 'triggers' THEN
+        PERFORM crm.check_orders_unused(captured), crm.check_orders_unused(to_regclass(s.orders));
+    END IF;
     IF (day_end AT TIME ZONE s.zone)::date < shop_day AND start_run.kind = 'refresh' THEN
         RAISE invalid_parameter_value USING
             MESSAGE = format('as_of lies before the day of shop "%s"', s.shop),
@@ -67,13 +77,18 @@ END $$;
 COMMENT ON FUNCTION crm.start_run(name, text, timestamptz) IS
 'Notes the beginning of a run in crm.refresh_run and returns its number. A part of crm.refresh. Errors: see there.';
 
+CREATE FUNCTION crm.pin_settings() RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'crm_pin_settings';
+
+COMMENT ON FUNCTION crm.pin_settings() IS
+'Gives all settings that values of PostgreSQL''s own functions and casts depend on those under which expressions of shops are evaluated: TimeZone UTC, DateStyle ISO, YMD, bytea_output hex and so on. As a SET clause of the function that calls it, which must have one itself. A part of crm.refresh.';
+
 CREATE FUNCTION crm.run_step(run bigint, OUT more boolean, OUT code text, OUT message text, OUT detail text, OUT hint text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning SET jit = off
     SET row_security = off -- an error rather than some of the orders
-    SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' -- expressions mean the same in all sessions
-    SET standard_conforming_strings = on
 AS $$
 BEGIN
+    PERFORM crm.pin_settings();
     BEGIN
         more := crm.advance_run(run);
     EXCEPTION WHEN OTHERS THEN
@@ -131,7 +146,13 @@ DECLARE
     counts crm.refresh_counts;
 BEGIN
     reason := crm.check_capture(s);
-    IF reason IS NOT NULL THEN
+    IF strpos(r.note, reason) > 0 THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = format('changes of orders "%s" cannot be noticed', s.orders),
+            DETAIL = format('Again and again, %s.', reason),
+            HINT = format('Something drops, disables or renames triggers. Let it leave those of the shop alone, or '
+                          'SELECT crm.alter_shop(%L, capture => ''compare'');', s.shop);
+    ELSIF reason IS NOT NULL THEN
         UPDATE crm.own_refresh_run AS x SET note = concat_ws('; ', note, reason) WHERE x.run = r.run;
         RETURN true; -- commit: the triggers' lock is on the platform's table
     END IF;
@@ -465,7 +486,7 @@ DECLARE
     stored text;
     statement text;
 BEGIN
-    EXECUTE format('UPDATE %I.scoring SET columns_read = crm.order_columns(captured)', s.shop);
+    EXECUTE format('UPDATE %I.scoring SET columns_read = crm.order_columns($1, captured)', s.shop) USING s.shop;
     EXECUTE format('SELECT NOT EXISTS (SELECT FROM %I.customer_history)', s.shop) INTO is_first;
     -- Who has another answer than the stored one differs, whatever the orders say.
     stored := format('SELECT g.customer_id, g.tid, CASE WHEN a.score IS NOT DISTINCT FROM g.score '

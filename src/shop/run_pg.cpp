@@ -6,13 +6,16 @@
 
 extern "C" {
 #include <access/htup_details.h>
+#include <access/table.h>
 #include <access/xact.h>
 #include <catalog/namespace.h>
 #include <catalog/pg_type.h>
 #include <executor/spi.h>
 #include <nodes/parsenodes.h>
+#include <storage/lmgr.h>
 #include <utils/acl.h>
 #include <utils/fmgrprotos.h>
+#include <utils/rel.h>
 #include <utils/syscache.h>
 }
 
@@ -177,3 +180,23 @@ Datum run_shop(FunctionCallInfo fcinfo, const char *kind) {
 
 CRM_ENTRY(crm_shop_refresh) { return run_shop(fcinfo, "refresh"); }
 CRM_ENTRY(crm_shop_rebuild) { return run_shop(fcinfo, "rebuild"); }
+
+// As CheckTableNotInUse, but that neither deferred triggers nor locks of others matter: capture is not deferred, and
+// who cannot have the lock is not using the table.
+CRM_ENTRY(crm_check_orders_unused) {
+    const Oid id = PG_GETARG_OID(0);
+    if (!ConditionalLockRelationOid(id, AccessShareLock))
+        PG_RETURN_VOID();
+    Relation orders = try_table_open(id, NoLock);
+    if (orders != nullptr && orders->rd_refcnt > 1)
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_OBJECT_IN_USE),
+             errmsg("orders \"%s\" are being used by active queries in this session", RelationGetRelationName(orders)),
+             errhint("A refresh counts what a statement has written once that has ended: call it afterwards, and "
+                     "not from a trigger on the orders or a function in the statement.")));
+    if (orders != nullptr)
+        table_close(orders, NoLock);
+    UnlockRelationOid(id, AccessShareLock);
+    PG_RETURN_VOID();
+}

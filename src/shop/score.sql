@@ -163,12 +163,13 @@ BEGIN
     IF cuts IS NOT NULL THEN
         EXECUTE format('INSERT INTO %I.band (valid_from, bands) VALUES ($1, $2) '
                        'ON CONFLICT (valid_from) DO UPDATE SET bands = excluded.bands', s.shop) USING day, cuts;
+        RETURN cuts;
     END IF;
-    RETURN cuts;
+    RETURN NULL; -- what an aggregate says of nobody would be a row of NULLs here
 END $$;
 
 COMMENT ON FUNCTION crm.review_bands(crm.shop, date, timestamptz, interval, boolean, boolean) IS
-'The quantile cut points of a shop that are in force on a day: those decided in the same quarter, or new ones where there are none or they are asked for, which are kept in the table band. NULL while there are no customers. A part of crm.refresh.';
+'The quantile cut points of a shop that are in force on a day: those decided in the same quarter, or new ones where there are none or they are asked for, which are kept in the table band. NULL while nobody has bought. A part of crm.refresh.';
 
 CREATE FUNCTION crm.score_all(s crm.shop, r crm.refresh_run) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -200,7 +200,7 @@ COMMENT ON FUNCTION crm.shop_orders(text, text) IS
 'The name of a table or view with its schema, as the search_path given finds it. Errors: 42P01 where there is none. A part of crm.create_shop.';
 
 CREATE FUNCTION crm.resolve_shop(s crm.shop, search_path text) RETURNS crm.shop
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 DECLARE
     setting record;
@@ -300,7 +300,7 @@ BEGIN
             MESSAGE = 'triggers cannot notice every change of these orders',
             DETAIL = CASE WHEN s.is_query THEN 'They are a query.'
                           WHEN NOT crm.reads_row_only(s) THEN 'A setting reads other tables than the orders, or their system columns.'
-                          ELSE format('%s is a view, a foreign table, or part of a partitioned or inherited table.', s.orders) END,
+                          ELSE format('%s is a view, a foreign or unlogged table, or part of a partitioned or inherited table.', s.orders) END,
             HINT = 'Say capture => ''compare'', or leave it out.';
     END IF;
     s.currency := coalesce(s.currency, crm.only_currency(s));

@@ -202,11 +202,23 @@ for my $change (
     q{ALTER TABLE orders ALTER at TYPE timestamptz USING at + interval '1 day'},
     'ALTER TABLE orders DROP total; ALTER TABLE orders ADD total numeric(20, 3)',
     'ALTER TABLE orders RENAME total TO other; ALTER TABLE orders RENAME paid TO total; '
-        . 'ALTER TABLE orders RENAME other TO paid')
+        . 'ALTER TABLE orders RENAME other TO paid',
+    # statements that the triggers do not see
+    'CREATE TABLE whole (LIKE orders) PARTITION BY LIST (id); ALTER TABLE whole ATTACH PARTITION orders DEFAULT; '
+        . q{INSERT INTO whole (id, customer, at, total) VALUES (100000, 12, '2025-02-03+09', 1); UPDATE whole SET total = 9
+            WHERE customer = 5; } . 'ALTER TABLE whole DETACH PARTITION orders; DROP TABLE whole',
+    'CREATE TABLE parent (customer bigint, total numeric); ALTER TABLE orders INHERIT parent; '
+        . 'UPDATE parent SET total = total + 100 WHERE customer = 6; DELETE FROM parent WHERE customer = 8; '
+        . 'ALTER TABLE orders NO INHERIT parent; DROP TABLE parent',
+    'ALTER TABLE orders DISABLE TRIGGER USER; UPDATE orders SET total = total + 1 WHERE customer = 7; '
+        . 'ALTER TABLE orders ENABLE TRIGGER USER',
+    # nothing has changed, which the catalog does not say
+    'GRANT SELECT (total) ON orders TO PUBLIC',
+    'ALTER TABLE orders ALTER total SET STATISTICS 50')
 {
     sql($change);
     is_whole($change, entries => $channels);
-    like(last_note(), qr/^all orders read: the table of orders was rewritten or its columns changed$/,
+    like(last_note(), qr/^all orders read: columns or triggers of the orders were changed$/,
         'which read all orders');
     $node->safe_psql('postgres', $refresh);
     is(last_note(), '', 'once');
@@ -215,7 +227,9 @@ for my $change (
     'VACUUM FULL orders',
     'ALTER TABLE orders ADD token float8 DEFAULT random()',
     'CREATE INDEX ON orders (total)',
-    'GRANT SELECT (total) ON orders TO PUBLIC')
+    'ANALYZE orders',
+    'GRANT SELECT ON orders TO PUBLIC',
+    q{SELECT crm.alter_shop('shop', repeat_within => '100 days')})
 {
     sql($change);
     sql('UPDATE orders SET total = total + 1 WHERE id % 9 = 0');
@@ -236,6 +250,37 @@ for my $change ('ALTER TABLE orders DISABLE TRIGGER USER', 'DROP TRIGGER crm_upd
     is_whole('and notice again', entries => $channels);
 }
 
+# alter_shop makes the triggers anew, whatever became of them, and none is there twice.
+for my $change ('ALTER TABLE orders DISABLE TRIGGER USER', 'DROP TRIGGER crm_update_shop ON orders',
+    'ALTER TRIGGER crm_update_shop ON orders RENAME TO renamed',
+    'ALTER TRIGGER crm_insert_shop ON orders RENAME TO x; ALTER TRIGGER crm_update_shop ON orders RENAME TO
+        crm_insert_shop; ALTER TRIGGER x ON orders RENAME TO crm_update_shop',
+    q{CREATE TRIGGER twice AFTER INSERT ON orders REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT
+        EXECUTE FUNCTION crm.capture('shop')})
+{
+    sql("$change; " . q{INSERT INTO orders (customer, at, total) VALUES (11, '2025-02-03+09', 1)});
+    sql(q{UPDATE orders SET total = total + 5 WHERE id % 7 = 0; SELECT crm.alter_shop('shop', span => '2 years')});
+    is(sql(q{SELECT string_agg(concat(tgname, tgtype, tgenabled), ' ' ORDER BY tgname) FROM pg_trigger
+        WHERE tgrelid = 'orders'::regclass AND NOT tgisinternal}),
+        'crm_delete_shop8O crm_insert_shop4O crm_truncate_shop32O crm_update_shop16O', 'alter_shop makes the triggers');
+    is_whole('after ' . $change =~ s/\s+/ /gr, entries => $channels);
+    like(last_note(), qr/^all orders read: /, 'by one pass');
+    sql('UPDATE orders SET total = total + 5 WHERE id % 8 = 0');
+    is_whole('and then', entries => $channels);
+    is(last_note(), '', 'from the changes alone');
+}
+
+# Who takes the triggers away again and again
+sql(q{CREATE FUNCTION takes() RETURNS event_trigger LANGUAGE plpgsql AS
+    $$BEGIN EXECUTE 'ALTER TABLE public.orders DISABLE TRIGGER crm_delete_shop'; END$$;
+    CREATE EVENT TRIGGER takes ON ddl_command_end WHEN TAG IN ('CREATE TRIGGER') EXECUTE FUNCTION takes();
+    ALTER TABLE orders DISABLE TRIGGER crm_delete_shop; DELETE FROM orders WHERE customer = 14});
+like(refusal_of($node, $refresh), qr/^55000: changes of orders "public\.orders" cannot be noticed$/,
+    'a refresh does not make triggers for ever');
+like(refusal_of($node, $refresh, hint => 1), qr/crm\.alter_shop\('shop', capture => 'compare'\);/, 'with a way out');
+sql('DROP EVENT TRIGGER takes');
+is_whole('and makes them when they stay', entries => $channels);
+
 # The table becomes a partition, a parent, or a view: triggers would miss changes there.
 sql(q{CREATE TABLE every_order (LIKE orders) PARTITION BY LIST (note);
     ALTER TABLE every_order ATTACH PARTITION orders DEFAULT;
@@ -251,6 +296,15 @@ is_whole('compared', entries => $channels);
 is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgname ~ 'crm'}), 0, 'without triggers');
 sql(q{DROP TABLE child; SELECT crm.alter_shop('shop', capture => 'triggers')});
 is_whole('with triggers again', entries => $channels);
+
+# A child's rows are noted, and are none of the shop's when it is none any more.
+sql(q{CREATE TABLE child () INHERITS (orders); INSERT INTO child (id, customer, at, total)
+        SELECT id, customer, at, total FROM orders WHERE customer = 9;
+    DELETE FROM orders; ALTER TABLE child NO INHERIT orders});
+is_whole('after a time as a parent', entries => $channels);
+sql(q{INSERT INTO orders (id, customer, at, total) SELECT g, g % 20, '2025-03-03', g FROM generate_series(1, 500) AS g});
+is_whole('and later', entries => $channels);
+is(last_note(), '', 'changes are noted again');
 
 sql('ALTER TABLE orders RENAME TO old_orders; CREATE TABLE orders (LIKE old_orders); INSERT INTO orders SELECT *
     FROM old_orders WHERE id % 2 = 0; '
@@ -319,9 +373,115 @@ like(refusal_of($node, $make_shop =~ s/'amount', channel => 'channel'/'total'/r)
     qr/^42P06: schema "shop" exists already$/, 'the rest of the shop is in the way of a new one');
 sql('DROP SCHEMA shop CASCADE; ' . ($make_shop =~ s/'amount', channel => 'channel'/'total'/r) . $refresh);
 is(sql('SELECT count(*) FROM shop.customer'), 0, 'until it is dropped');
+
+# 7. Refreshes inside of statements, triggers of others, nobody to grade, sessions with other settings
+
+sql('CREATE DATABASE corner');
+sub corner { return sql($_[0], 'corner') }
+sub refused_in_corner { return refusal_of($node, $_[0], database => 'corner') }
+my $customers = 'SELECT customer_id, orders FROM s.customer ORDER BY 1';
+corner(q{CREATE EXTENSION pg_crm; CREATE TABLE known (c int PRIMARY KEY); INSERT INTO known VALUES (1), (2), (3);
+    CREATE TABLE o (c int REFERENCES known DEFERRABLE INITIALLY DEFERRED, at timestamptz, a int);
+    SELECT crm.create_shop('s', 'o', 'c', 'at', 'a'); INSERT INTO o VALUES (1, '2025-01-01', 5);
+    CALL crm.refresh('s', '2025-02-01');
+    CREATE FUNCTION refreshing() RETURNS trigger LANGUAGE plpgsql AS
+        $$BEGIN CALL crm.refresh('s', '2025-02-01'); RETURN NULL; END$$;
+    CREATE FUNCTION rebuilding() RETURNS trigger LANGUAGE plpgsql AS
+        $$BEGIN CALL crm.rebuild('s', '2025-02-01'); RETURN NULL; END$$;
+    CREATE FUNCTION rebuilt() RETURNS int LANGUAGE plpgsql AS
+        $$BEGIN CALL crm.rebuild('s', '2025-02-01'); RETURN 1; END$$});
+my $insert = q{INSERT INTO o VALUES (2, '2025-01-01', 5)};
+for my $inside ("CREATE TRIGGER a AFTER INSERT ON o FOR EACH STATEMENT EXECUTE FUNCTION refreshing(); $insert",
+    "CREATE TRIGGER a AFTER INSERT ON o FOR EACH ROW EXECUTE FUNCTION rebuilding(); $insert",
+    "CREATE TRIGGER z AFTER INSERT ON o FOR EACH ROW EXECUTE FUNCTION refreshing(); $insert",
+    "WITH i AS ($insert RETURNING 1) SELECT rebuilt() FROM i",
+    "DELETE FROM o WHERE rebuilt() = 1")
+{
+    is(refused_in_corner("BEGIN; $inside"), '55006: orders "o" are being used by active queries in this session',
+        "refused: $inside");
+}
+like(refusal_of($node, 'DELETE FROM o WHERE rebuilt() = 1', database => 'corner', hint => 1), qr/call it afterwards/,
+    'with a way out');
+corner(qq{BEGIN; $insert; CALL crm.refresh('s', '2025-02-01'); SELECT rebuilt(); COMMIT;
+    BEGIN; $insert; DO \$\$BEGIN CALL crm.refresh('s', '2025-02-01'); END\$\$; COMMIT;
+    CREATE TABLE other (); CREATE TRIGGER a AFTER INSERT ON other FOR EACH STATEMENT EXECUTE FUNCTION refreshing();
+    $insert; INSERT INTO other DEFAULT VALUES});
+is(corner($customers), "1|1\n2|3", 'afterwards, in transactions, blocks and functions, each order counts once');
+
+corner('CREATE TRIGGER crm_delete_theirs AFTER DELETE ON o FOR EACH STATEMENT EXECUTE FUNCTION rebuilding()');
+is(refused_in_corner(q{SELECT crm.create_shop('theirs', 'o', 'c', 'at', 'a')}),
+    '42710: changes of public.o cannot be noticed: trigger "crm_delete_theirs" for relation "o" already exists',
+    'a trigger of the platform is not replaced');
+corner(q{SELECT crm.create_shop('theirs', 'o', 'c', 'at', 'a', capture => 'compare'); SELECT crm.drop_shop('theirs');
+    ALTER TRIGGER crm_delete_theirs ON o RENAME TO theirs; SELECT crm.create_shop('theirs', 'o', 'c', 'at', 'a');
+    DROP TRIGGER crm_delete_theirs ON o; ALTER TRIGGER theirs ON o RENAME TO crm_delete_theirs});
+like(refused_in_corner(q{CALL crm.refresh('theirs', '2025-02-01')}), qr/^42710: /, 'nor later');
+corner(q{SELECT crm.drop_shop('theirs')});
+is(corner(q{SELECT tgname FROM pg_trigger WHERE tgname ~ 'theirs'}), 'crm_delete_theirs', 'nor dropped with a shop');
+
+corner(q{DROP TRIGGER crm_delete_theirs ON o; SELECT crm.drop_shop('s'); TRUNCATE o;
+    INSERT INTO o VALUES (1, '2025-02-01', 5), (2, '2025-01-01', -5);
+    SELECT crm.create_shop('s', 'o', 'c', 'at', 'a', grades => 5, zone => 'UTC'); CALL crm.refresh('s', '2025-01-01')});
+is(corner('SELECT count(*), (SELECT bands FROM s.scoring) IS NULL FROM s.band'), '0|t', 'without a purchase there is nobody to grade');
+corner(q{INSERT INTO o VALUES (3, '2025-01-01', 5); CALL crm.refresh('s', '2025-01-01')});
+is(corner('SELECT valid_from, score FROM s.band, s.customer'), '2025-01-01|111', 'and then there is somebody');
+corner(q{DELETE FROM o WHERE a > 0; CALL crm.refresh('s', '2025-05-01')});
+is(corner('SELECT valid_from FROM s.band'), '2025-01-01', 'the next quarter has none to decide them by');
+corner(q{INSERT INTO o VALUES (3, '2025-04-01', 5); CALL crm.refresh('s', '2025-05-01')});
+is(corner('SELECT max(valid_from), min(score) FROM s.band, s.customer'), '2025-05-01|111', 'but for the first one');
+corner(q{SELECT crm.drop_shop('s'); TRUNCATE o; SELECT crm.create_shop('s', 'o', 'c', 'at', 'a', grades => 5);
+    CALL crm.refresh('s', '2025-05-01'); INSERT INTO o VALUES (3, '2025-04-01', 5); CALL crm.refresh('s', '2025-05-01')});
+is(corner(q{SELECT note FROM crm.refresh_run WHERE shop = 's' ORDER BY run DESC LIMIT 1}), '',
+    'first orders are changes like others');
+is(corner('SELECT customer_id, score FROM s.customer'), '3|111', 'and are graded');
+
+# Whoever writes, under whatever settings: an expression gives what a refresh finds.
+my $settings = q{
+    SET extra_float_digits = 0; SET bytea_output = escape; SET IntervalStyle = iso_8601; SET DateStyle = German;
+    SET TimeZone = 'Asia/Tokyo'; SET timezone_abbreviations = 'Australia'; SET array_nulls = off;
+    SET quote_all_identifiers = on; SET transform_null_equals = on; SET xmlbinary = hex;
+    SET default_text_search_config = english; SET backslash_quote = off; SET standard_conforming_strings = off;
+    SET escape_string_warning = off;};
+my $values = q{concat_ws('|', f, b, i, at, ('2025-01-01 ' || z)::timestamptz, ('{NULL,' || z || '}')::text[],
+    quote_ident(lower(z)), c = NULL, to_tsvector(z || 's the houses'), 'a\b')};
+my $make = qq{SELECT value FROM crm.create_shop('s', 't', 'c', 'at', 'a', channel => \$e\$$values\$e\$,
+    condition => \$e\$at::date = '2025-06-30'\$e\$, currency_code => \$e\$f::text\$e\$, zone => 'Asia/Tokyo')
+    WHERE subject = 'rows that count';};
+corner(q{SELECT crm.drop_shop('s');
+    CREATE TABLE t (c int, at timestamptz, a int, f float8, b bytea, i interval, z text);
+    CREATE TABLE one_row AS SELECT timestamptz '2025-06-30 12:00+09' AS at, 10 AS a, 1.1 / 3::float8 AS f,
+        '\x00ff'::bytea AS b, interval '1 day 2 hours' AS i, 'EST' AS z;
+    INSERT INTO t SELECT 1, r.* FROM one_row AS r; INSERT INTO t SELECT 2, '2025-06-30 05:00+09', 10, r.f, r.b, r.i, r.z
+        FROM one_row AS r});
+is(corner("$settings BEGIN; $make ROLLBACK"), 1, 'what is counted before');
+is(corner($make), 1, 'in any session,');
+is(corner("$settings INSERT INTO t SELECT 3, r.* FROM one_row AS r; CALL crm.refresh('s', '2025-07-01');
+    INSERT INTO t SELECT 4, r.* FROM one_row AS r; UPDATE t SET a = 11 WHERE c IN (1, 2);
+    CALL crm.refresh('s', '2025-07-01'); SELECT changes FROM crm.refresh_run ORDER BY run DESC LIMIT 1;
+    SELECT value FROM crm.shop_check('s') WHERE subject = 'rows that count'; SHOW TimeZone; SHOW bytea_output"),
+    "3\n3\nAsia/Tokyo\nescape", 'is what a refresh counts');
+is(corner('SELECT count(*), count(DISTINCT channel), min(channel) FROM s.customer_history'),
+    q{3|1|0.3666666666666667|\x00ff|1 day 02:00:00|2025-06-30 03:00:00+00|2025-01-01 05:00:00+00|{NULL,EST}|est|}
+        . q{'ests':1 'houses':3 'the':2|a\b}, 'values are those of UTC and plain settings');
+is(corner(q{CALL crm.rebuild('s', '2025-07-01'); SELECT customers FROM crm.refresh_run ORDER BY run DESC LIMIT 1}), 0,
+    'and a rebuild finds nothing else');
+
+# An unlogged table is empty after a crash.
+corner(q{CREATE UNLOGGED TABLE u AS SELECT c, at, a FROM t; CREATE TABLE logged AS SELECT * FROM u;
+    SELECT crm.create_shop('unlogged', 'u', 'c', 'at', 'a'); SELECT crm.create_shop('logged', 'logged', 'c', 'at', 'a');
+    CALL crm.refresh('unlogged', '2025-07-01'); CALL crm.refresh('logged', '2025-07-01'); CHECKPOINT});
+is(corner(q{SELECT shop, capture FROM crm.shop WHERE shop ~ 'logged' ORDER BY 1}), "logged|triggers\nunlogged|compare",
+    'unlogged orders are compared');
+$node->stop('immediate');
+$node->start;
+is(corner(q{SELECT count(*) FROM unlogged.customer; CALL crm.refresh('unlogged', '2025-07-01');
+    SELECT count(*) FROM unlogged.customer}), "4\n0", 'so a refresh sees that none is left');
+corner('ALTER TABLE logged SET UNLOGGED');
+is(refused_in_corner(q{CALL crm.refresh('logged', '2025-07-01')}),
+    '0A000: triggers cannot notice every change of orders "public.logged" any more', 'and triggers are not enough any more');
 $node->stop;
 
-# 7. What pg_cron did meanwhile
+# 8. What pg_cron did meanwhile
 
 SKIP:
 {

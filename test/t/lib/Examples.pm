@@ -129,7 +129,7 @@ my $tables = q{
            crm.pareto_nbd(0.6, 2 + n, 0.6, 11, calendar) AS pareto_nbd,
            crm.gamma_gamma(6.25, 3.75 + n, 15.4, calendar) AS gamma_gamma, crm.sbg(0.7 + n, 1.2) AS sbg,
            crm.idset_of(ARRAY[n, 1, n * n, 65536 + n]) OPERATOR(crm.|) crm.idset_range(n, 3 * n) AS idset,
-           jsonb_build_object('table', 1, 'file', n % 3, 'columns', jsonb_build_object('1', 'id bigint'),
+           jsonb_build_object('table', 1, 'system', n % 3, 'columns', jsonb_build_object('1', 'id bigint'),
                               'versions', jsonb_build_object('1', (n % 2)::text)) AS jsonb,
            crm.tier_ladder() AS tier_ladder, s AS shop, r AS refresh_run
     FROM rows, (VALUES ('week Asia/Tokyo'::crm.calendar)) AS c (calendar), crm.shop AS s, crm.refresh_run AS r
