@@ -275,6 +275,10 @@ FROM cohort_histories;
 SELECT count(*) AS cells, sum(retained) AS buyers, sum(orders) AS orders, count(*) FILTER (WHERE elapsed) AS elapsed
 FROM crm.cohort_table($$SELECT n, timestamptz '2019-01-01 06:00+00' + n * interval '1 day', 1 FROM generate_series(0, 1999) AS n$$, 'day UTC', '2024-06-22 06:00+00');
 
+-- at the end of time: periods go on beyond it
+SELECT cohort, age, retained, elapsed FROM crm.cohort_table($$SELECT 1, timestamptz '294276-12-31 12:00+00', 5$$, '30 days UTC', '294276-12-31 23:00+00');
+SELECT cohort, age, retained, elapsed FROM crm.cohort_rows((SELECT crm.cohorts('[["294276-05-20T00:00:00Z",1]]', '365 days UTC', '294276-06-01')));
+
 -- refusals
 CREATE FUNCTION pg_temp.refusal(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE

@@ -569,6 +569,11 @@ SELECT refused('SELECT * FROM crm.histories(''SELECT g, now(), 1 / (100000 - g)
     FROM generate_series(1, 200000) AS g'')');
 SELECT count(*) FROM crm.histories('TABLE orders');
 
+-- The conditions of a domain are kept: its values are those of the query's own column.
+CREATE DOMAIN seven_less AS bigint CHECK (value <> 7);
+SELECT refused('SELECT * FROM crm.histories(''SELECT 7::bigint, now(), 1'', NULL::seven_less)');
+SELECT customer_id, pg_typeof(customer_id) FROM crm.histories('SELECT 8::seven_less, now(), 1', NULL::seven_less);
+SELECT refused('SELECT crm.first(ROW(1, 2), now())'), refused('SELECT crm.last(ARRAY[ROW(1, 2)], now())');
 -- A function may return an integer with other bits in front of it than a stored one has.
 CREATE TABLE hashed AS SELECT hashtext(customer::text) AS id, at, amount FROM orders;
 SELECT * FROM differing('SELECT customer_id, crm.orders(history) FROM crm.histories(''SELECT hashtext(customer::text), at, amount FROM orders

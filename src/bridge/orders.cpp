@@ -60,6 +60,12 @@ void customer_key::bind(Oid column_type, Oid collation, Oid wanted) {
                         errdetail("The query's first column is %s, the key is %s.", format_type_be(column_type),
                                   format_type_be(wanted)),
                         errhint("Say key => NULL::%s.", format_type_be(column_type))));
+    if (wanted != column_type && OidIsValid(wanted) && get_typtype(wanted) == TYPTYPE_DOMAIN)
+        ereport(ERROR,
+                (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("customers are of another type than asked for"),
+                 errdetail("The query's first column is %s, the key is the domain %s, which has conditions of its own.",
+                           format_type_be(column_type), format_type_be(wanted)),
+                 errhint("Cast the first column to %s.", format_type_be(wanted))));
     type_ = lookup_type_cache(wanted_base, TYPECACHE_HASH_EXTENDED_PROC_FINFO | TYPECACHE_EQ_OPR_FINFO);
     if (!OidIsValid(type_->hash_extended_proc) || !OidIsValid(type_->eq_opr))
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),

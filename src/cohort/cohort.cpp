@@ -256,14 +256,14 @@ bool rows::has_begun(std::int64_t age) const {
     if (unit_.days == 1)
         return periods_.period_begin(cohort_ + age) <= as_of_;
     const std::int64_t day = unit_.first_day(cohort_, {}) + age * unit_.days;
-    return periods_.zone().first_at_or_after(day * microseconds_per_day) <= as_of_;
+    return periods_.day_begin(day) <= as_of_;
 }
 
 bool rows::has_ended(std::int64_t age) const {
     if (unit_.days == 1)
         return has_begun(age + 1);
     const std::int64_t last_day = unit_.first_day(cohort_, {}) + unit_.days - 1 + (age + 1) * unit_.days;
-    return periods_.zone().first_at_or_after(last_day * microseconds_per_day) <= as_of_;
+    return periods_.day_begin(last_day) <= as_of_;
 }
 
 bool rows::next(row &found) {

@@ -172,12 +172,13 @@ date calendar::period_start_date(std::int64_t index) const {
     return {static_cast<std::int32_t>(day)};
 }
 
-timestamp calendar::period_begin(std::int64_t index) const {
-    const std::int64_t day = period_.first_day(index, anchor_);
+timestamp calendar::day_begin(std::int64_t day) const {
     if (day > end_of_timestamps.us / microseconds_per_day + 1)
         return end_of_timestamps;
     return std::min(zone_.first_at_or_after(day * microseconds_per_day), end_of_timestamps);
 }
+
+timestamp calendar::period_begin(std::int64_t index) const { return day_begin(period_.first_day(index, anchor_)); }
 
 calendar_name parse_calendar(std::string_view text) {
     word_reader words(text);

@@ -96,6 +96,8 @@ class calendar {
     }
     // 22008 when it lies before the first date that PostgreSQL knows.
     date period_start_date(std::int64_t index) const;
+    // The first instant of a local date, counted from 2000-01-01, with the same ends as period_begin.
+    timestamp day_begin(std::int64_t day) const;
     // The first instant whose local date is in the period or, where the zone skips the period, after it. Not finite
     // when it lies outside the range of timestamptz: then before its begin, or at its end.
     timestamp period_begin(std::int64_t index) const;

@@ -35,6 +35,10 @@ template <class LookUp> value_io *value_functions(FunctionCallInfo fcinfo, LookU
 Oid sender(Oid type, Oid *) {
     Oid function;
     bool is_varlena;
+    if (type == RECORDOID || type == RECORDARRAYOID) // what can be sent, but not received
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+                        errmsg("values of type %s cannot be kept in binary form", format_type_be(type)),
+                        errhint("Cast them to a named type.")));
     getTypeBinaryOutputInfo(type, &function, &is_varlena);
     return function;
 }

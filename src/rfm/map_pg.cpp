@@ -56,4 +56,11 @@ void segment_map::check_grades(int grades) const {
              errhint("Give bands with %d cut points, say grades => %d, or choose another map.", grades_ - 1, grades_)));
 }
 
+void segment_map::check_score(score of) const {
+    if (const int grade = std::max({of.r(), of.f(), of.m()}); grade > grades_)
+        ereport(ERROR,
+                (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("map \"%s\" is made for %d grades", map_, grades_),
+                 errdetail("The score has a grade of %d.", grade), errhint("Choose another map.")));
+}
+
 } // namespace crm::rfm

@@ -13,6 +13,7 @@ class segment_map {
 
     // 22023 when scores of so many grades are not the map's.
     void check_grades(int grades) const;
+    void check_score(score of) const;
 
     int segments() const { return segments_; }
     // A segment's number, from 0, for a score of the map's grades; -1 otherwise.

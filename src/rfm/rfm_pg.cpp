@@ -219,7 +219,7 @@ CRM_ENTRY(crm_rfm_segment) {
     const int number = map->number_of(of);
     if (number >= 0)
         return map->name(number);
-    map->check_grades(std::max({of.r(), of.f(), of.m()}));
+    map->check_score(of);
     PG_RETURN_NULL();
 }
 
