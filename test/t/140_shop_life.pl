@@ -237,7 +237,10 @@ for my $change (
     is(last_note(), '', 'from the changes alone');
 }
 
+my $twice = q{CREATE TRIGGER twice AFTER INSERT ON orders REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT
+    EXECUTE FUNCTION crm.capture('shop')};
 for my $change ('ALTER TABLE orders DISABLE TRIGGER USER', 'DROP TRIGGER crm_update_shop ON orders',
+    "DROP TRIGGER crm_update_shop ON orders; $twice",
     'DO $$ DECLARE t name; BEGIN FOR t IN SELECT tgname FROM pg_trigger
         WHERE NOT tgisinternal LOOP EXECUTE format($f$DROP TRIGGER %I ON orders$f$, t); END LOOP; END $$')
 {
@@ -252,11 +255,13 @@ for my $change ('ALTER TABLE orders DISABLE TRIGGER USER', 'DROP TRIGGER crm_upd
 
 # alter_shop makes the triggers anew, whatever became of them, and none is there twice.
 for my $change ('ALTER TABLE orders DISABLE TRIGGER USER', 'DROP TRIGGER crm_update_shop ON orders',
+    # restored elsewhere, nothing is known of the triggers' versions
+    q{UPDATE shop.scoring SET columns_read = columns_read || '{"system": "another"}';
+        ALTER TABLE orders DISABLE TRIGGER USER},
     'ALTER TRIGGER crm_update_shop ON orders RENAME TO renamed',
     'ALTER TRIGGER crm_insert_shop ON orders RENAME TO x; ALTER TRIGGER crm_update_shop ON orders RENAME TO
         crm_insert_shop; ALTER TRIGGER x ON orders RENAME TO crm_update_shop',
-    q{CREATE TRIGGER twice AFTER INSERT ON orders REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT
-        EXECUTE FUNCTION crm.capture('shop')})
+    $twice)
 {
     sql("$change; " . q{INSERT INTO orders (customer, at, total) VALUES (11, '2025-02-03+09', 1)});
     sql(q{UPDATE orders SET total = total + 5 WHERE id % 7 = 0; SELECT crm.alter_shop('shop', span => '2 years')});
@@ -297,12 +302,12 @@ is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgname ~ 'crm'}), 0, 'without tri
 sql(q{DROP TABLE child; SELECT crm.alter_shop('shop', capture => 'triggers')});
 is_whole('with triggers again', entries => $channels);
 
-# A child's rows are noted, and are none of the shop's when it is none any more.
-sql(q{CREATE TABLE child () INHERITS (orders); INSERT INTO child (id, customer, at, total)
-        SELECT id, customer, at, total FROM orders WHERE customer = 9;
-    DELETE FROM orders; ALTER TABLE child NO INHERIT orders});
+# What statements do to the rows of a child is nothing of the shop's when it is none any more.
+sql(q{CREATE TABLE child () INHERITS (orders);
+    INSERT INTO child (id, customer, at, total) SELECT 100003, customer, at, total FROM orders WHERE customer = 9 LIMIT 1;
+    DELETE FROM orders WHERE id = 100003; ALTER TABLE child NO INHERIT orders; DROP TABLE child});
 is_whole('after a time as a parent', entries => $channels);
-sql(q{INSERT INTO orders (id, customer, at, total) SELECT g, g % 20, '2025-03-03', g FROM generate_series(1, 500) AS g});
+sql(q{UPDATE orders SET total = total + 1 WHERE customer = 9});
 is_whole('and later', entries => $channels);
 is(last_note(), '', 'changes are noted again');
 
