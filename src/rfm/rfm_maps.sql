@@ -22,7 +22,7 @@ CREATE FUNCTION crm.malformed_rfm_patterns(scores text[]) RETURNS text[]
 BEGIN ATOMIC
     SELECT coalesce(pg_catalog.array_agg(pattern), '{}')
     FROM pg_catalog.unnest(scores) AS pattern
-    WHERE (pattern ~ '^([1-9.]|\[([1-9]+|1-[1-9]|2-[2-9]|3-[3-9]|4-[4-9]|5-[5-9]|6-[6-9]|7-[7-9]|8-[89]|9-9)\]){3}$')
+    WHERE (pattern ~ '^([1-9.]|[[]([1-9]+|1-[1-9]|2-[2-9]|3-[3-9]|4-[4-9]|5-[5-9]|6-[6-9]|7-[7-9]|8-[89]|9-9)]){3}$')
           IS NOT TRUE;
 END;
 

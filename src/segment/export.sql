@@ -45,7 +45,7 @@ COMMENT ON FUNCTION crm.segment_export(name, text) IS
 CREATE FUNCTION crm.sync_listmonk(shop name, segment text, list int, addresses text, listmonk name DEFAULT 'public')
     RETURNS TABLE(members bigint, without_address bigint, unchanged bigint, added bigint, removed bigint,
                   unsubscribed bigint, blocked bigint)
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 DECLARE
     mark CONSTANT jsonb := jsonb_build_object('pg_crm', jsonb_build_object('shop', shop, 'segment', segment));

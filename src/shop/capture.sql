@@ -28,7 +28,7 @@ BEGIN ATOMIC
     SELECT t.tgrelid::pg_catalog.regclass, t.tgname, t.tgtype, t.tgenabled IN ('O', 'A'), t.xmin::text
     FROM pg_catalog.pg_trigger AS t
     WHERE t.tgfoid = 'crm.capture'::pg_catalog.regproc
-          AND t.tgargs = pg_catalog.convert_to(capture_triggers.shop::text, pg_catalog.getdatabaseencoding()) || '\x00';
+          AND t.tgargs = pg_catalog.convert_to(capture_triggers.shop::text, pg_catalog.getdatabaseencoding()) || E'\\x00';
 END;
 
 COMMENT ON FUNCTION crm.capture_triggers(name) IS 'The triggers that name a shop, with the version of their rows in the catalog. A part of crm.create_shop.';

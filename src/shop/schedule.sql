@@ -1,7 +1,7 @@
 -- Refreshing by the clock, through pg_cron where it is in this database.
 
 CREATE FUNCTION crm.schedule(shop name, schedule text) RETURNS bigint
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 DECLARE
     s CONSTANT crm.shop := crm.find_own_shop(schedule.shop);
@@ -31,8 +31,8 @@ COMMENT ON FUNCTION crm.schedule(name, text) IS
 
 CREATE FUNCTION crm.crontab_word(word text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
-RETURN CASE WHEN word ~ '^\w+$' THEN word
-            ELSE replace('"' || regexp_replace(word, '([\\"$`])', '\\\1', 'g') || '"', '%', '\%') END;
+RETURN CASE WHEN word ~ E'^\\w+$' THEN word
+            ELSE replace('"' || regexp_replace(word, E'([\\\\"$`])', E'\\\\\\1', 'g') || '"', '%', E'\\%') END;
 
 COMMENT ON FUNCTION crm.crontab_word(text) IS
 'A text as one word of a command in a crontab: quoted for the shell, with % as cron wants it. A part of crm.schedule.';

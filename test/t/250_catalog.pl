@@ -321,6 +321,17 @@ is( sql('SELECT o.oid::regprocedure FROM ' . members('pg_proc') . q{
                ~* '\m(COPY|LOAD|dblink\w*|lo_(im|ex)port|pg_(read|ls|stat|current_log)\w*(file|dir)\w*|adminpack)\M'}), '',
     'nor does a function in SQL');
 
+# 11. It is the same, whatever the settings of the session that makes it.
+
+sql(q{CREATE DATABASE odd});
+my $bodies = q{SELECT md5(string_agg(concat(oid::regprocedure, prosrc, pg_get_function_sqlbody(oid), proconfig), ' '
+        ORDER BY oid::regprocedure::text COLLATE "C"))
+    FROM pg_proc WHERE pronamespace = 'crm'::regnamespace};
+is( $node->safe_psql('odd', "SET standard_conforming_strings = off; SET escape_string_warning = off;
+        SET DateStyle = 'German'; SET transform_null_equals = on;
+        CREATE EXTENSION pg_crm; RESET ALL; $bodies"),
+    sql($bodies), 'functions are those of an ordinary session');
+
 unlike(slurp_file($node->logfile), qr/terminated by signal|PANIC|TRAP/, 'no process died');
 $node->stop;
 done_testing();
