@@ -1,4 +1,5 @@
 -- shop: ladders of tiers, those that go by the calendar, and what a change of rank writes
+\set SHOW_CONTEXT never
 SET TimeZone = 'America/St_Johns'; -- nobody's: days and years are the shop's
 SET DateStyle = 'ISO, YMD';
 SET client_min_messages = warning;
