@@ -58,4 +58,14 @@ inline flat_head check_stored_flat_value(byte_span state, char kind, std::size_t
     return head;
 }
 
+// Merges a state that is one value into another one of its kind, which takes over its terms (a member) where nothing
+// was stored there yet. Returns 0 for a change of states: it never grows.
+template <class Value, auto terms> std::size_t merge_flat_value(std::span<std::byte> state, byte_span other) {
+    const Value theirs = Value::read(other);
+    Value ours = Value::read(state, theirs.*terms);
+    ours.merge(theirs);
+    ours.write(state);
+    return 0;
+}
+
 } // namespace crm

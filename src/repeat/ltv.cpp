@@ -108,11 +108,7 @@ void ltv::merge(const ltv &other) {
 }
 
 std::size_t merge_ltv(std::span<std::byte> state, byte_span other) {
-    const ltv theirs = ltv::read(other);
-    ltv ours = ltv::read(state, theirs.as_of);
-    ours.merge(theirs);
-    ours.write(state);
-    return 0;
+    return merge_flat_value<ltv, &ltv::as_of>(state, other);
 }
 
 } // namespace crm::repeat

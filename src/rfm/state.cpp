@@ -153,11 +153,7 @@ std::optional<measures> running::finish() const {
 }
 
 std::size_t merge_running(std::span<std::byte> state, byte_span other) {
-    const running theirs = running::read(other);
-    running ours = running::read(state, theirs.over);
-    ours.merge(theirs);
-    ours.write(state);
-    return 0;
+    return merge_flat_value<running, &running::over>(state, other);
 }
 
 std::size_t population_bytes(std::size_t customers) { return population_front + customers * sizeof(member); }
